@@ -1,0 +1,58 @@
+# Everything a developer or CI runs. `make help` lists the targets.
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+SOURCES := service projections events tests
+ARGS    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help up test install check bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: $(STAMP) ## set up and run the service here (ARGS="--port 0" passes options)
+	@exec $(BIN)/customers up $(ARGS)
+
+test: $(STAMP) ## set up and run the tests (ARGS="-k email" passes options)
+	@$(BIN)/python -m pytest $(ARGS)
+
+install: $(STAMP) ## set up only: virtual environment and locked dependencies
+
+check: $(STAMP) ## lint, types, layers, SQL, deployment files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@files="$(wildcard events/sql/migrations/*.sql projections/sql/migrations/*.sql)"; \
+	 if [ -n "$$files" ]; then echo "$(BIN)/squawk $$files"; $(BIN)/squawk $$files; fi
+	@files="$(wildcard deploy/Dockerfile deploy/*.Dockerfile)"; \
+	 if [ -n "$$files" ]; then echo "$(BIN)/hadolint $$files"; $(BIN)/hadolint $$files; fi
+
+bench: $(STAMP) ## measure against the peers (ARGS="--quick" passes options)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+lock: $(STAMP) ## renew requirements.lock from pyproject.toml
+	$(BIN)/python -m pip install --quiet 'uv==0.13.9'
+	$(BIN)/uv pip compile pyproject.toml --group build --group test --group check --universal --python-version 3.11 \
+	    --generate-hashes --no-header --no-config --upgrade --quiet --output-file requirements.lock
+
+clean: ## remove the virtual environment and the caches (never .customers)
+	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(STAMP): requirements.lock pyproject.toml
+	@set -e; python=; \
+	for name in python3.13 python3.12 python3.11 python3.14 python3 python; do \
+	    if $$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	    then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "make: no Python 3.11 or newer with its venv module was found: install python3.11 (and python3.11-venv)" >&2; \
+	    exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$($$python --version) ..."; \
+	rm -rf $(VENV); \
+	$$python -m venv $(VENV); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

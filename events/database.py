@@ -1,0 +1,194 @@
+"""Connections to PostgreSQL, owned here and nowhere else.
+
+In: a URL. Out: rows. asyncpg's exceptions get our names at this border; its missing defaults (time limits,
+liveness) are set here. A `Connection` is one kept connection that mends itself; a `Database` is a pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import asyncpg
+
+from events.errors import StatementFailed, StoreBusy, StoreUnavailable
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 3.0
+COMMAND_SECONDS = 5.0
+
+Row = asyncpg.Record
+
+# Point look-ups by key must stay index scans, also right after a table was empty when first planned.
+KEYED_LOOKUPS = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+_GONE = (
+    asyncpg.PostgresConnectionError,  # 08: the connection broke
+    asyncpg.InterfaceError,  # … and was closed meanwhile
+    asyncpg.OperatorInterventionError,  # 57P: shutting down, starting up, ended by an operator
+    asyncpg.ReadOnlySQLTransactionError,  # 25006: the primary became a standby
+    asyncpg.TooManyConnectionsError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientResourcesError,  # 53: disk or memory full
+    asyncpg.PostgresIOError,  # 58: the system under the server
+    asyncpg.InternalClientError,
+    OSError,
+    EOFError,
+    TimeoutError,
+)
+
+
+@asynccontextmanager
+async def translated(what: str) -> AsyncIterator[None]:
+    """Give asyncpg's failures our names: StoreUnavailable, StoreBusy, StatementFailed."""
+    try:
+        yield
+    except asyncpg.LockNotAvailableError as error:
+        raise StoreBusy(f"{what}: locked by others for too long") from error
+    except _GONE as error:
+        raise StoreUnavailable(f"{what}: {describe(error)}") from error
+    except asyncpg.PostgresError as error:
+        raise StatementFailed(f"{what}: {describe(error)}") from error
+
+
+def describe(error: BaseException) -> str:
+    """One line about a failure, without the URL it came from."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+async def connect(
+    url: str, settings: dict[str, str] | None = None, *, command_seconds: float = COMMAND_SECONDS
+) -> asyncpg.Connection[Row]:
+    """One bare connection. Raises StoreUnavailable when there is none to be had, or the URL is malformed."""
+    try:
+        async with translated("PostgreSQL cannot be reached"):
+            return await asyncpg.connect(
+                url,
+                timeout=CONNECT_SECONDS,
+                command_timeout=command_seconds,
+                server_settings={"application_name": "customers", **(settings or {})},
+            )
+    except ValueError as error:
+        raise StoreUnavailable("PostgreSQL cannot be reached: the database URL is malformed") from error
+
+
+class Connection:
+    """A kept connection for one user at a time, opened when needed and again after it broke."""
+
+    def __init__(self, url: str, settings: dict[str, str] | None = None) -> None:
+        self._url = url
+        self._settings = settings
+        self._raw: asyncpg.Connection[Row] | None = None
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
+        """The rows of a statement. After any failure of the connection the next call opens a new one."""
+        if self._raw is None or self._raw.is_closed():
+            self._raw = await connect(self._url, self._settings)
+        try:
+            async with translated(getattr(statement, "name", "statement")):
+                return await self._raw.fetch(statement, *arguments)
+        except StoreUnavailable:
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Forget the connection without waiting for the other side."""
+        if self._raw is not None:
+            self._raw.terminate()
+            self._raw = None
+
+    async def close(self) -> None:
+        """Say good-bye."""
+        if self._raw is not None:
+            with suppress(*_GONE):
+                await self._raw.close(timeout=CONNECT_SECONDS)
+            self._raw = None
+
+
+class Database:
+    """A small pool for everything that is not on the hot path."""
+
+    class Transaction:
+        """Statements that are committed together, or not at all."""
+
+        def __init__(self, raw: asyncpg.Connection[Row]) -> None:
+            self._raw = raw
+
+        async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
+            """The rows of a statement."""
+            return await self._raw.fetch(statement, *arguments)
+
+    def __init__(self, pool: asyncpg.Pool[Row]) -> None:
+        self._pool = pool
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, url: str, *, size: int = 4) -> AsyncIterator[Database]:
+        """A pool of up to `size` connections. Raises StoreUnavailable, also for a malformed URL."""
+        first = await connect(url)  # its errors are clearer than a pool's
+        await first.close()
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=size,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            server_settings={"application_name": "customers", "lock_timeout": "1s"},
+        )
+        async with pool:
+            yield cls(pool)
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
+        """The rows of a statement, run by itself."""
+
+        async def run(raw: asyncpg.Connection[Row]) -> list[Row]:
+            return await raw.fetch(statement, *arguments)
+
+        return await self._use(getattr(statement, "name", "statement"), run)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Database.Transaction]:
+        """A transaction that commits unless the block raises."""
+        async with (
+            translated("transaction"),
+            self._pool.acquire(timeout=CONNECT_SECONDS) as raw,
+            raw.transaction(),
+        ):
+            yield Database.Transaction(raw)
+
+    async def _use(self, what: str, run: Callable[[asyncpg.Connection[Row]], Awaitable[T]]) -> T:
+        async with translated(what):
+            try:
+                async with self._pool.acquire(timeout=CONNECT_SECONDS) as raw:
+                    return await run(raw)
+            except asyncpg.ReadOnlySQLTransactionError:
+                # A demoted primary keeps its connections: let go of them all (the pool would not).
+                await self._pool.expire_connections()
+                raise
+
+
+async def wait_until_reachable(url: str, seconds: float) -> None:
+    """Return once PostgreSQL answers. Raises StoreUnavailable after `seconds`."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            await (await connect(url)).close()
+        except StoreUnavailable:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+        else:
+            return

@@ -1,0 +1,50 @@
+"""What can go wrong below HTTP. Each `str(error)` is one plain line without secrets.
+
+    StoreError
+    ├── StoreUnavailable    PostgreSQL cannot be reached, or did not answer in time
+    ├── StoreBusy           our own queues are full, or a merchant's ledger is locked too long
+    ├── StatementFailed     PostgreSQL refused a statement: a mistake of ours, or bad data
+    ├── MasterKeyMismatch   the master key given is not the one this data was written under
+    ├── DataKeyMissing      a customer's data key is gone: nothing sealed can be read
+    └── SealBroken          sealed bytes do not open: altered, or of another customer or version
+    MigrationError          the schema could not be brought up to date
+    CustomerDeleted         a change was asked of a customer that is deleted
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The event store could not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """PostgreSQL cannot be reached, or did not answer in time. The outcome of a write is unknown."""
+
+
+class StoreBusy(StoreError):
+    """Refused before anything was written: queues full, or the merchant's ledger locked too long."""
+
+
+class StatementFailed(StoreError):
+    """PostgreSQL refused a statement: a mistake of ours, or bad data. Nothing was written."""
+
+
+class MasterKeyMismatch(StoreError):
+    """The master key given is not the one this data was written under."""
+
+
+class DataKeyMissing(StoreError):
+    """A customer's data key is gone, so its events cannot be opened."""
+
+
+class SealBroken(StoreError):
+    """Sealed bytes do not open: altered, or of another customer, merchant or version."""
+
+
+class MigrationError(Exception):
+    """The schema could not be brought up to date."""
+
+
+class CustomerDeleted(Exception):
+    """A change was asked of a customer that is deleted."""

@@ -1,0 +1,80 @@
+"""Master keys: they wrap the customers' data keys and key the HMACs of API keys.
+
+In: a text of lines `version:base64url of 32 bytes` (from a file of mode 0600, or a secret). Out: wrapped and
+opened data keys, derived keys, check values. The highest version wraps; all of them open.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from events.errors import MasterKeyMismatch
+from events.sealing import KEY_BYTES, NONCE_BYTES, DataKey
+
+
+class MasterKeys:
+    """The versions of the master key that this process knows."""
+
+    def __init__(self, keys: dict[int, bytes]) -> None:
+        if not keys or any(len(key) != KEY_BYTES or version < 1 for version, key in keys.items()):
+            raise ValueError(f"a master key has a version from 1 up and {KEY_BYTES} bytes")
+        self._keys = dict(keys)
+        self._ciphers = {version: AESGCM(key) for version, key in keys.items()}
+        self.current = max(keys)
+        self.derived = cache(self._derived)
+
+    def __repr__(self) -> str:
+        return f"MasterKeys(versions={sorted(self._keys)})"
+
+    @staticmethod
+    def generate_text(version: int = 1) -> str:
+        """The text of one new random master key."""
+        return f"{version}:{urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()}\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> MasterKeys:
+        """Read the text form. Raises ValueError without quoting the text."""
+        keys: dict[int, bytes] = {}
+        for line in text.split():
+            version, _, encoded = line.partition(":")
+            try:
+                keys[int(version)] = urlsafe_b64decode(encoded)
+            except ValueError:
+                raise ValueError("a master key is written as version:base64url, one a line") from None
+        return cls(keys)
+
+    @property
+    def versions(self) -> list[int]:
+        """The versions known, ascending."""
+        return sorted(self._keys)
+
+    def wrap(self, data_key: DataKey, merchant_id: str, customer_id: str) -> bytes:
+        """The data key for its row in customer_keys, under the current version."""
+        nonce = os.urandom(NONCE_BYTES)
+        owner = f"{merchant_id}\n{customer_id}".encode()
+        return nonce + self._ciphers[self.current].encrypt(nonce, data_key.raw, owner)
+
+    def unwrap(self, wrapped: bytes, version: int, merchant_id: str, customer_id: str) -> DataKey:
+        """The data key again. Raises MasterKeyMismatch when the version is unknown or does not fit."""
+        owner = f"{merchant_id}\n{customer_id}".encode()
+        try:
+            raw = self._ciphers[version].decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], owner)
+        except (KeyError, InvalidTag) as error:
+            raise MasterKeyMismatch(f"master key version {version} does not open this data key") from error
+        return DataKey(raw)
+
+    def check_value(self, version: int) -> bytes:
+        """What proves knowledge of this version without telling it. Raises MasterKeyMismatch if unknown."""
+        return self.derived(version, "customers master key check")
+
+    def _derived(self, version: int, purpose: str) -> bytes:
+        """A key for another purpose, by HMAC-SHA256 over the purpose's name (RFC 5869, expand, one block)."""
+        if version not in self._keys:
+            raise MasterKeyMismatch(f"master key version {version} is not among those given: {self.versions}")
+        return hmac.digest(self._keys[version], purpose.encode() + b"\x01", "sha256")

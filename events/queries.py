@@ -1,0 +1,19 @@
+"""The event store's statements, by name. Their text is in `sql/queries.sql`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from events.statements import read_statements
+
+SQL = Path(__file__).parent / "sql"
+
+_STATEMENTS = read_statements(SQL / "queries.sql")
+
+APPEND = _STATEMENTS["append"]
+LOAD_CUSTOMERS = _STATEMENTS["load_customers"]
+SAVE_SNAPSHOT = _STATEMENTS["save_snapshot"]
+DROP_OLDER_SNAPSHOTS = _STATEMENTS["drop_older_snapshots"]
+DROP_OLD_IDEMPOTENCY_KEYS = _STATEMENTS["drop_old_idempotency_keys"]
+MASTER_KEY_CHECKS = _STATEMENTS["master_key_checks"]
+ADD_MASTER_KEY_CHECK = _STATEMENTS["add_master_key_check"]

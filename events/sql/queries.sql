@@ -1,0 +1,72 @@
+-- append: write a batch of commands; one outcome each, in order
+SELECT kind, position, recorded_at, customer_id, version, status
+FROM events.append($1::events.command[]);
+
+-- load_customers: for each (merchant, customer, idempotency key, last version) wanted: the key's row, the data key, the newest snapshot and the events beyond it
+SELECT
+    w.n,
+    i.fingerprint AS answered_fingerprint,
+    i.customer_id AS answered_customer_id,
+    i.version AS answered_version,
+    i.status AS answered_status,
+    k.wrapped_key,
+    k.master_version,
+    s.originator_version AS snapshot_version,
+    s.topic AS snapshot_topic,
+    s.state AS snapshot_state,
+    e.originator_version,
+    e.topic,
+    e.state,
+    e.recorded_at
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[])
+    WITH ORDINALITY AS w (merchant_id, customer_id, idempotency_key, last_version, n)
+LEFT JOIN events.idempotency_keys AS i
+    ON i.merchant_id = w.merchant_id AND i.key = w.idempotency_key
+LEFT JOIN events.customer_keys AS k
+    ON k.merchant_id = w.merchant_id AND k.customer_id = w.customer_id
+LEFT JOIN LATERAL (
+    SELECT c.originator_version, c.topic, c.state
+    FROM events.customer_snapshots AS c
+    WHERE c.originator_id = w.customer_id
+        AND c.merchant_id = w.merchant_id
+        AND c.originator_version <= w.last_version
+    ORDER BY c.originator_version DESC
+    LIMIT 1
+) AS s ON true
+LEFT JOIN events.customer_events AS e
+    ON e.originator_id = w.customer_id
+    AND e.merchant_id = w.merchant_id
+    AND e.originator_version > coalesce(s.originator_version, 0)
+    AND e.originator_version <= w.last_version
+ORDER BY w.n, e.originator_version;
+
+-- save_snapshot: keep the state of a long history at a version
+INSERT INTO events.customer_snapshots (originator_id, originator_version, topic, state, merchant_id)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING;
+
+-- drop_older_snapshots: one snapshot a customer is enough
+DELETE FROM events.customer_snapshots
+WHERE originator_id = $1
+    AND originator_version < $2
+    AND merchant_id = $3;
+
+-- drop_old_idempotency_keys: forget keys answered before a moment (µs), so many at a time
+DELETE FROM events.idempotency_keys
+WHERE (merchant_id, key) IN (
+    SELECT i.merchant_id, i.key
+    FROM events.idempotency_keys AS i
+    WHERE i.created_at < $1
+    LIMIT $2
+)
+RETURNING merchant_id;
+
+-- master_key_checks: which master keys this data was written under
+SELECT version, check_value
+FROM events.master_key_checks
+ORDER BY version;
+
+-- add_master_key_check: remember a master key's check value
+INSERT INTO events.master_key_checks (version, check_value)
+VALUES ($1, $2)
+ON CONFLICT DO NOTHING;

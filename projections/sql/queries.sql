@@ -1,0 +1,123 @@
+-- read_customers: for each (merchant, customer id or folded email) wanted: its row, and its events beyond the row
+SELECT
+    w.n,
+    coalesce(w.customer_id, m.customer_id) AS customer_id,
+    c.version,
+    c.created_at,
+    c.updated_at,
+    c.deleted,
+    c.body,
+    k.wrapped_key,
+    k.master_version,
+    e.originator_version,
+    e.topic,
+    e.state,
+    e.recorded_at
+FROM unnest($1::text[], $2::text[], $3::text[])
+    WITH ORDINALITY AS w (merchant_id, customer_id, email_key, n)
+LEFT JOIN events.email_claims AS m
+    ON m.merchant_id = w.merchant_id AND m.email_key = w.email_key
+LEFT JOIN projections.customers AS c
+    ON c.merchant_id = w.merchant_id AND c.customer_id = coalesce(w.customer_id, m.customer_id)
+LEFT JOIN events.customer_events AS e
+    ON e.originator_id = coalesce(w.customer_id, m.customer_id)
+    AND e.originator_version > coalesce(c.version, 0)
+    AND e.merchant_id = w.merchant_id
+LEFT JOIN events.customer_keys AS k
+    ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
+ORDER BY w.n, e.originator_version;
+
+-- list_older: a page of live customers, newest first, from just below (created_at, customer_id)
+SELECT customer_id, created_at, body
+FROM projections.customers
+WHERE merchant_id = $1
+    AND NOT deleted
+    AND created_at BETWEEN $2 AND $3
+    AND (created_at, customer_id) < ($4, $5::text)
+ORDER BY created_at DESC, customer_id DESC
+LIMIT $6;
+
+-- list_newer: a page of live customers, oldest first, from just above (created_at, customer_id)
+SELECT customer_id, created_at, body
+FROM projections.customers
+WHERE merchant_id = $1
+    AND NOT deleted
+    AND created_at BETWEEN $2 AND $3
+    AND (created_at, customer_id) > ($4, $5::text)
+ORDER BY created_at, customer_id
+LIMIT $6;
+
+-- creation_of: when a customer, live or deleted, was created; from the store, so that no cursor is too fresh
+SELECT recorded_at
+FROM events.customer_events
+WHERE originator_id = $1
+    AND originator_version = 1
+    AND merchant_id = $2;
+
+-- merchants_behind: merchants whose ledger is ahead of a projection
+SELECT m.id
+FROM events.merchants AS m
+LEFT JOIN projections.progress AS p
+    ON p.projection = $1 AND p.merchant_id = m.id
+WHERE m.position > coalesce(p.position, 0)
+ORDER BY m.id
+LIMIT $2;
+
+-- begin_progress: a merchant new to a projection starts before its first event
+INSERT INTO projections.progress (projection, merchant_id, position, hash, epoch)
+SELECT $1, m.id, 0, sha256(convert_to('customers-ledger-v1' || m.id, 'UTF8')), m.epoch
+FROM events.merchants AS m
+WHERE m.id = $2
+ON CONFLICT DO NOTHING;
+
+-- lock_progress: how far a projection has come with a merchant, for us alone to move
+SELECT position, hash
+FROM projections.progress
+WHERE projection = $1
+    AND merchant_id = $2
+FOR UPDATE;
+
+-- move_progress: this far, with the ledger's hash there
+UPDATE projections.progress
+SET position = $3, hash = $4
+WHERE projection = $1
+    AND merchant_id = $2;
+
+-- next_events: a page of a merchant's ledger from a position on, with the data keys that open it
+SELECT
+    e.position,
+    e.hash,
+    e.originator_id AS customer_id,
+    e.originator_version,
+    e.topic,
+    e.state,
+    e.recorded_at,
+    k.wrapped_key,
+    k.master_version
+FROM events.customer_events AS e
+LEFT JOIN events.customer_keys AS k
+    ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
+WHERE e.merchant_id = $1
+    AND e.position >= $2
+ORDER BY e.position
+LIMIT $3;
+
+-- rows_of: the rows that a merchant's customers have now
+SELECT customer_id, version, created_at, updated_at, deleted, body
+FROM projections.customers
+WHERE merchant_id = $1
+    AND customer_id = ANY ($2::text[]);
+
+-- put_rows: rows as they are after these events, never backward
+INSERT INTO projections.customers AS c (
+    merchant_id, customer_id, version, created_at, updated_at, deleted, body
+)
+SELECT $1, r.customer_id, r.version, r.created_at, r.updated_at, r.deleted, r.body
+FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bytea[])
+    AS r (customer_id, version, created_at, updated_at, deleted, body)
+ON CONFLICT (merchant_id, customer_id) DO UPDATE
+SET version = EXCLUDED.version,
+    updated_at = EXCLUDED.updated_at,
+    deleted = EXCLUDED.deleted,
+    body = EXCLUDED.body
+WHERE c.version < EXCLUDED.version;

@@ -1,0 +1,1 @@
+"""HTTP in, HTTP out; the command line; the embedded servers; the composition root."""

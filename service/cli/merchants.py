@@ -1,0 +1,77 @@
+"""`customers merchants`: who may have customers here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from events.database import Database
+from service.cli.options import AsJson, DataDir
+from service.cli.running import run
+from service.cli.tables import moment, show
+from service.databases import find_database
+from service.errors import StartupError
+from service.merchants import Merchant, create_merchant, deactivate_merchant, list_merchants
+from service.settings import Settings, load_settings
+
+app = typer.Typer(help="Create, list and deactivate merchants.", no_args_is_help=True)
+
+COLUMNS = ("id", "status", "live", "currency", "created")
+
+
+@app.command("create")
+def create(
+    data_dir: DataDir = None,
+    merchant_id: Annotated[
+        str | None,
+        typer.Option("--id", help="An id of your own (default: a new mer_ id).", show_default=False),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live/--test", help="Whether its keys are live keys.")] = False,
+    currency: Annotated[str, typer.Option(help="The currency that its totals are kept in.")] = "USDC",
+) -> None:
+    """Create a merchant and print its id."""
+    made = run(_create(load_settings(data_dir=data_dir), merchant_id, live, currency))
+    if made is None:
+        raise StartupError(f"there is a merchant {merchant_id} already")
+    typer.echo(made.id)
+
+
+@app.command("list")
+def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List all merchants."""
+    merchants = run(_list(load_settings(data_dir=data_dir)))
+    rows = [
+        {
+            "id": m.id,
+            "status": m.status,
+            "live": m.live,
+            "currency": m.currency,
+            "created": moment(m.created_at),
+        }
+        for m in merchants
+    ]
+    show(rows, COLUMNS, as_json=as_json)
+
+
+@app.command("deactivate")
+def deactivate(merchant_id: str, data_dir: DataDir = None) -> None:
+    """Refuse all requests of a merchant from now on; its data stays."""
+    if not run(_deactivate(load_settings(data_dir=data_dir), merchant_id)):
+        raise StartupError(f"there is no active merchant {merchant_id}")
+    typer.echo(f"{merchant_id} is inactive")
+
+
+async def _create(settings: Settings, merchant_id: str | None, live: bool, currency: str) -> Merchant | None:
+    async with Database.connect(find_database(settings).administrator) as db:
+        return await create_merchant(db, merchant_id=merchant_id, live=live, currency=currency)
+
+
+async def _list(settings: Settings) -> list[Merchant]:
+    async with Database.connect(find_database(settings).administrator) as db:
+        return await list_merchants(db)
+
+
+async def _deactivate(settings: Settings, merchant_id: str) -> bool:
+    async with Database.connect(find_database(settings).administrator) as db:
+        return await deactivate_merchant(db, merchant_id)

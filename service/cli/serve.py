@@ -1,0 +1,38 @@
+"""`customers serve`: the API alone, on a database that is there."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from service.app import run_api
+from service.cli.options import DataDir, Host, Port
+from service.cli.running import run_until_signal
+from service.databases import find_database
+from service.master_key import load_master_keys
+from service.settings import load_settings
+
+Project = Annotated[bool, typer.Option(help="Also keep the read models up to date in this process.")]
+
+
+def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, project: Project = False) -> None:
+    """Run the API on a migrated database: CUSTOMERS_DATABASE_URL, or that of a running `customers up`."""
+    settings = load_settings(data_dir=data_dir, host=host, port=port)
+    database = find_database(settings)
+    master_keys = load_master_keys(settings)
+
+    async def work(stop: asyncio.Event) -> None:
+        await run_api(
+            settings,
+            database_url=database.application,
+            master_keys=master_keys,
+            host=settings.host,
+            port=settings.port,
+            project=project,
+            on_ready=lambda url: typer.echo(f"listening on {url}"),
+            stop=stop,
+        )
+
+    run_until_signal(work)

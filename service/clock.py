@@ -1,0 +1,40 @@
+"""The one place that asks the machine for the time and for identifiers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from datetime import UTC, datetime
+
+from events.ids import CUSTOMER_PREFIX, MERCHANT_PREFIX, make_id
+
+
+def now() -> datetime:
+    """This moment, UTC."""
+    return datetime.now(UTC)
+
+
+def now_microseconds() -> int:
+    """This moment in µs since 1970."""
+    return time.time_ns() // 1000
+
+
+def new_customer_id() -> str:
+    """`cus_…`, ordered by time."""
+    return make_id(CUSTOMER_PREFIX, time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def new_merchant_id() -> str:
+    """`mer_…`, ordered by time."""
+    return make_id(MERCHANT_PREFIX, time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def new_request_id() -> str:
+    """`req_…`, 96 random bits."""
+    return "req_" + secrets.token_hex(12)
+
+
+def new_command_id() -> str:
+    """`cmd_…`, 96 random bits."""
+    return "cmd_" + secrets.token_hex(12)

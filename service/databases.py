@@ -1,0 +1,40 @@
+"""Where the database is that a command is to work on.
+
+It is the one that the environment names, else that of the `customers up` that runs on the data directory.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from service.data_directory import DataDirectory
+from service.errors import StartupError
+from service.settings import Settings
+
+
+class DatabaseUrls(NamedTuple):
+    """One database, as its two roles reach it: the service's own, and the one that owns the schema."""
+
+    application: str
+    administrator: str
+
+
+def named_database(settings: Settings) -> DatabaseUrls | None:
+    """The database that the settings name; the administrator's URL alone serves for both roles."""
+    if settings.admin_url is None:
+        return None
+    return DatabaseUrls(settings.database_url or settings.admin_url, settings.admin_url)
+
+
+def find_database(settings: Settings) -> DatabaseUrls:
+    """The database to work on. Raises StartupError when none is named and no `customers up` runs."""
+    named = named_database(settings)
+    if named is not None:
+        return named
+    running = DataDirectory(settings.data_dir).running()
+    if running is None:
+        raise StartupError(
+            f"no database: no `customers up` is ready on {settings.data_dir}, "
+            "and CUSTOMERS_DATABASE_URL is not set"
+        )
+    return DatabaseUrls(running.database_url, running.admin_database_url)

@@ -1,0 +1,47 @@
+"""Merchants: whose customers they are. In: an operator's wish. Out: rows of `events.merchants`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from events.database import Database
+from events.ledger import first_hash
+from service.clock import new_merchant_id, now_microseconds
+from service.queries import CREATE_MERCHANT, DEACTIVATE_MERCHANT, FIND_MERCHANT, LIST_MERCHANTS
+
+
+class Merchant(NamedTuple):
+    """A merchant; `status` is active or inactive, `currency` the one its totals are in, `created_at` in µs."""
+
+    id: str
+    status: str
+    live: bool
+    currency: str
+    created_at: int
+
+
+async def create_merchant(
+    database: Database, *, merchant_id: str | None, live: bool, currency: str
+) -> Merchant | None:
+    """A merchant with an empty ledger; None when the id is taken. Needs the administrator's role."""
+    new_id = merchant_id or new_merchant_id()
+    made = await database.fetch(
+        CREATE_MERCHANT, new_id, live, currency, now_microseconds(), first_hash(new_id)
+    )
+    return Merchant(*made[0]) if made else None
+
+
+async def find_merchant(database: Database, merchant_id: str) -> Merchant | None:
+    """One merchant, if there is such a one."""
+    found = await database.fetch(FIND_MERCHANT, merchant_id)
+    return Merchant(*found[0]) if found else None
+
+
+async def list_merchants(database: Database) -> list[Merchant]:
+    """Every merchant, oldest first."""
+    return [Merchant(*row) for row in await database.fetch(LIST_MERCHANTS)]
+
+
+async def deactivate_merchant(database: Database, merchant_id: str) -> bool:
+    """Refuse the merchant's keys from now on; False when there is no such merchant."""
+    return bool(await database.fetch(DEACTIVATE_MERCHANT, merchant_id))

@@ -1,0 +1,54 @@
+"""Entity tags and the conditions on them: ETag, If-Match, If-None-Match (RFC 9110 §8.8.3, §13.1).
+
+In: a customer's version and a header's text (several lines of it joined by commas). Out: the tag, or whether
+the condition holds. A malformed header raises InvalidRequest.
+"""
+
+from __future__ import annotations
+
+import re
+
+from service.errors import InvalidRequest
+
+# One element of the list, which RFC 9110 §5.6.1 lets be empty, and the comma or end after it.
+_ELEMENT = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"[ \t]*)?(,|\Z)')
+
+
+def etag(version: int) -> str:
+    """The strong tag of a customer at this version."""
+    return f'"{version}"'
+
+
+def matches_if_match(header: str, version: int) -> bool:
+    """Whether If-Match lets a change of this version pass. Strong comparison: a weak tag never matches."""
+    return _matches(header, version, "If-Match", weak_counts=False)
+
+
+def matches_if_none_match(header: str, version: int) -> bool:
+    """Whether If-None-Match names this version, so that the answer is 304. Weak comparison."""
+    return _matches(header, version, "If-None-Match", weak_counts=True)
+
+
+def _matches(header: str, version: int, name: str, *, weak_counts: bool) -> bool:
+    tags = _tags(header, name)
+    if tags is None:
+        return True
+    current = str(version)
+    return any(tag == current and (weak_counts or not weak) for weak, tag in tags)
+
+
+def _tags(header: str, name: str) -> list[tuple[bool, str]] | None:
+    """The header's tags, each with whether it is weak; None for `*`, which any version matches."""
+    if header.strip(" \t") == "*":
+        return None
+    tags: list[tuple[bool, str]] = []
+    position = 0
+    while element := _ELEMENT.match(header, position):
+        if element[2] is not None:
+            tags.append((element[1] is not None, element[2]))
+        position = element.end()
+        if not element[3]:
+            break
+    if element is None or not tags:
+        raise InvalidRequest(f'{name} must be * or a list of entity tags such as "3"', param=name)
+    return tags

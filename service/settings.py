@@ -1,0 +1,92 @@
+"""The service's settings: the one place that reads the environment.
+
+In: variables that begin with `CUSTOMERS_`. Out: a frozen `Settings`. An unknown `CUSTOMERS_*` variable and a
+value that does not fit are refused at start, in one line that names the variable and never shows a value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "CUSTOMERS_"
+
+
+class SettingsError(Exception):
+    """A setting is unknown or does not fit; its text is one clear line."""
+
+
+class Settings(BaseSettings):
+    """What an operator may set; durations are seconds. URLs may hold passwords, so `repr` leaves them out."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    database_url: str | None = Field(default=None, repr=False)
+    """PostgreSQL as the application's role; without it `up` brings its own server."""
+    admin_database_url: str | None = Field(default=None, repr=False)
+    """PostgreSQL as the role that migrates and keeps merchants and keys; see `admin_url`."""
+    nats_url: str | None = Field(default=None, repr=False)
+    data_dir: Path = Path(".customers")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    """0 takes any free port."""
+    master_key_file: Path | None = None
+    """Where the master key's text is; see `master_key_path`."""
+    master_key: SecretStr | None = None
+    """The master key's text itself, instead of a file."""
+    lanes: int = Field(default=4, ge=1, le=64)
+    """Connections that append, and so the number of commits that can be under way."""
+    queue_limit: int = Field(default=4096, ge=1)
+    """Commands that may wait in this process before it answers 503."""
+    read_connections: int = Field(default=2, ge=1, le=64)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    shutdown_seconds: float = Field(default=10, gt=0)
+    """How long requests under way may take to finish at a stop."""
+    append_deadline_seconds: float = Field(default=5, gt=0)
+    """How long a command may wait for its commit before it is answered 503."""
+
+    @property
+    def admin_url(self) -> str | None:
+        """The administrator's URL, which is the application's where there is no other."""
+        return self.admin_database_url or self.database_url
+
+    @property
+    def master_key_path(self) -> Path:
+        """The master key's file, by default `master.key` in the data directory."""
+        return self.master_key_file or self.data_dir / "master.key"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment; an override that is not None (a command's option) wins over it.
+
+    Raises:
+        SettingsError: a `CUSTOMERS_*` variable is unknown, or a value does not fit.
+    """
+    refuse_unknown(os.environ)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError(describe(error)) from None
+
+
+def refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Raise SettingsError for the first variable with our prefix that is no setting: often a misspelling."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(environment):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise SettingsError(f"{name} is not a setting; known are {', '.join(sorted(known))}")
+
+
+def describe(error: ValidationError) -> str:
+    """One line about the first value that does not fit, without the value, which may be a secret."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = "_".join(str(part) for part in first["loc"]).upper()
+    return f"{PREFIX}{name}: {first['msg']}"

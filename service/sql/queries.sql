@@ -1,0 +1,57 @@
+-- create_merchant: a new merchant with an empty ledger
+INSERT INTO events.merchants (id, live, currency, created_at, hash)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING
+RETURNING id, status, live, currency, created_at;
+
+-- list_merchants: every merchant, oldest first
+SELECT id, status, live, currency, created_at
+FROM events.merchants
+ORDER BY created_at, id;
+
+-- deactivate_merchant: refuse the merchant's keys from now on
+UPDATE events.merchants
+SET status = 'inactive'
+WHERE id = $1
+RETURNING id, status, live, currency, created_at;
+
+-- find_merchant: one merchant
+SELECT id, status, live, currency, created_at
+FROM events.merchants
+WHERE id = $1;
+
+-- create_key: a new API key; only an HMAC of its secret is kept
+INSERT INTO events.api_keys (
+    id, merchant_id, name, secret_hmac, master_version, scopes, allowed_cidrs, created_at
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- list_keys: API keys, of one merchant or of all, oldest first
+SELECT id, merchant_id, name, scopes, allowed_cidrs, created_at, revoked_at
+FROM events.api_keys
+WHERE merchant_id = coalesce($1, merchant_id)
+ORDER BY created_at, id;
+
+-- revoke_key: refuse the key from now on; the first moment stays
+UPDATE events.api_keys
+SET revoked_at = coalesce(revoked_at, $2)
+WHERE id = $1
+RETURNING id;
+
+-- find_key: an API key that is not revoked, with its merchant
+SELECT
+    k.merchant_id,
+    k.secret_hmac,
+    k.master_version,
+    k.scopes,
+    k.allowed_cidrs,
+    m.live,
+    m.status
+FROM events.api_keys AS k
+JOIN events.merchants AS m ON m.id = k.merchant_id
+WHERE k.id = $1
+    AND k.revoked_at IS NULL;
+
+-- ready: whether the store answers and its schema is there
+SELECT count(*) AS migrations
+FROM events.migrations;

@@ -1,0 +1,186 @@
+"""What `customers up` does: servers, schema, keys, API; and at the stop the same in reverse.
+
+In: the settings, and an event that ends it. Out: a running service, announced in the data directory. Every
+failure that was foreseen is raised as one clear line, before anything was damaged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from events.database import Database
+from events.errors import MasterKeyMismatch
+from events.key_checks import check_master_keys
+from events.master_keys import MasterKeys
+from service.app import run_api
+from service.data_directory import Announcement, DataDirectory
+from service.databases import DatabaseUrls, named_database
+from service.demo import Demo, ensure_demo
+from service.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from service.errors import StartupError
+from service.master_key import has_master_keys, load_master_keys, make_master_keys
+from service.schema import migrate
+from service.settings import Settings
+
+DATABASE = "customers"
+APPLICATION_ROLE = "customers_app"
+WATCH_SECONDS = 1.0
+
+Say = Callable[[str], None]
+
+
+async def run_up(
+    settings: Settings, *, stop: asyncio.Event, say: Say, on_ready: Callable[[Announcement], None]
+) -> None:
+    """Run everything until `stop` is set. `say` gets lines about progress, `on_ready` what dev.json holds.
+
+    Raises:
+        DataDirectoryError, EmbeddedPostgresError, MigrationError, StartupError, StoreError.
+    """
+    directory = DataDirectory(settings.data_dir)
+    directory.prepare()
+    with directory.locked():
+        require_free_port(settings.host, settings.port)
+        async with database(settings, directory, say) as urls:
+            await migrate(urls.administrator)
+            async with Database.connect(urls.administrator) as administrator:
+                master_keys = await ensure_master_keys(settings, administrator)
+                demo = await ensure_demo(directory, administrator, master_keys)
+            if not stop.is_set():
+                await serve(
+                    settings,
+                    directory,
+                    urls=urls,
+                    master_keys=master_keys,
+                    demo=demo,
+                    stop=stop,
+                    on_ready=on_ready,
+                )
+
+
+async def serve(
+    settings: Settings,
+    directory: DataDirectory,
+    *,
+    urls: DatabaseUrls,
+    master_keys: MasterKeys,
+    demo: Demo,
+    stop: asyncio.Event,
+    on_ready: Callable[[Announcement], None],
+) -> None:
+    """Run the API until `stop` is set, announced in the directory from when it is ready until it ends."""
+
+    def ready(url: str) -> None:
+        running = Announcement(
+            url=url,
+            api_key=demo.api_key,
+            merchant_id=demo.merchant_id,
+            database_url=urls.application,
+            admin_database_url=urls.administrator,
+            nats_url=settings.nats_url,
+            pid=os.getpid(),
+        )
+        directory.announce(running)
+        on_ready(running)
+
+    try:
+        await run_api(
+            settings,
+            database_url=urls.application,
+            master_keys=master_keys,
+            host=settings.host,
+            port=settings.port,
+            project=True,
+            on_ready=ready,
+            stop=stop,
+        )
+    finally:
+        directory.withdraw()
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raise StartupError unless the address can be listened on; asked before anything is started."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise StartupError(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
+        ) from None
+
+
+@asynccontextmanager
+async def database(settings: Settings, directory: DataDirectory, say: Say) -> AsyncIterator[DatabaseUrls]:
+    """The database that the settings name, or else one on a server of our own."""
+    named = named_database(settings)
+    if named is not None:
+        yield named
+        return
+    async with own_server(EmbeddedPostgres(directory.postgres), say) as urls:
+        yield urls
+
+
+@asynccontextmanager
+async def own_server(server: EmbeddedPostgres, say: Say) -> AsyncIterator[DatabaseUrls]:
+    """The embedded server with our database on it, watched while the block runs and stopped after it."""
+    ended = asyncio.Event()
+    try:
+        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(server.provision, DATABASE, APPLICATION_ROLE)
+        watcher = asyncio.create_task(keep_running(server, ended, say))
+        try:
+            yield DatabaseUrls(server.url(DATABASE, APPLICATION_ROLE), server.url(DATABASE))
+        finally:
+            ended.set()
+            await watcher
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+async def keep_running(server: EmbeddedPostgres, ended: asyncio.Event, say: Say) -> None:
+    """Start the server again whenever it is gone, until `ended` is set."""
+    while not await comes_within(ended, WATCH_SECONDS):
+        if not server.is_running:
+            say("PostgreSQL is gone; starting it again")
+            try:
+                await asyncio.to_thread(server.start)
+            except EmbeddedPostgresError as error:
+                say(str(error))
+
+
+async def comes_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for the event at most so long; whether it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+async def ensure_master_keys(settings: Settings, administrator: Database) -> MasterKeys:
+    """The master keys, made on the first run, and proved to fit the data.
+
+    Raises:
+        StartupError: they do not fit; a key that was made for data that has another is not kept.
+    """
+    made = not has_master_keys(settings)
+    path = settings.master_key_path
+    master_keys = make_master_keys(path) if made else load_master_keys(settings)
+    try:
+        await check_master_keys(administrator, master_keys)
+    except MasterKeyMismatch as error:
+        if made:
+            path.unlink(missing_ok=True)
+            raise StartupError(
+                f"the data has a master key, but {path} does not exist: put it there"
+            ) from None
+        raise StartupError(f"wrong master key: {error}") from None
+    return master_keys

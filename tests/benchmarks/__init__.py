@@ -1,0 +1,1 @@
+"""Benchmarks: the service beside honest peers, on one database server, in one run."""

@@ -1,0 +1,66 @@
+"""Fixtures for all tests: one PostgreSQL a run, one fresh database a test.
+
+`postgres` is the server; `database` (with `database_url` for the application's role, `admin_database_url` for
+its superuser) is a clone of a database that was migrated once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from service.embedded import EmbeddedPostgres
+from tests.support.databases import TestDatabase, fresh_database, make_template
+from tests.support.directories import short_directory
+
+# Nothing here outlives the run, so nothing needs to reach the disk.
+VOLATILE = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The run's server, not durable; it ends with the run, also on Ctrl-C."""
+    with short_directory() as directory:
+        server = EmbeddedPostgres(directory / "postgres", options=VOLATILE)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: EmbeddedPostgres) -> EmbeddedPostgres:
+    """The run's server with the template database in it."""
+    asyncio.run(make_template(postgres))
+    return postgres
+
+
+@pytest_asyncio.fixture
+async def database(migrated_postgres: EmbeddedPostgres) -> AsyncIterator[TestDatabase]:
+    """A migrated, empty database of the test's own."""
+    async with fresh_database(migrated_postgres) as made:
+        yield made
+
+
+@pytest.fixture
+def database_url(database: TestDatabase) -> str:
+    """The test's database as the application's role sees it."""
+    return database.url
+
+
+@pytest.fixture
+def admin_database_url(database: TestDatabase) -> str:
+    """The test's database as its superuser sees it."""
+    return database.admin_url
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A data directory for `customers up`, with a path short enough for sockets."""
+    with short_directory() as directory:
+        yield directory / "data"
