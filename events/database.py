@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from events.errors import StatementFailed, StoreBusy, StoreUnavailable
+from events.statements import Statement
 
 T = TypeVar("T")
 
@@ -93,13 +94,13 @@ class Connection:
         self._settings = settings
         self._raw: asyncpg.Connection[Row] | None = None
 
-    async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
+    async def fetch(self, statement: Statement, *arguments: Any) -> list[Row]:
         """The rows of a statement. After any failure of the connection the next call opens a new one."""
         if self._raw is None or self._raw.is_closed():
             self._raw = await connect(self._url, self._settings)
         try:
-            async with translated(getattr(statement, "name", "statement")):
-                return await self._raw.fetch(statement, *arguments)
+            async with translated(statement.name):
+                return await self._raw.fetch(statement.text, *arguments)
         except StoreUnavailable:
             self.drop()
             raise
@@ -127,9 +128,9 @@ class Database:
         def __init__(self, raw: asyncpg.Connection[Row]) -> None:
             self._raw = raw
 
-        async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
+        async def fetch(self, statement: Statement, *arguments: Any) -> list[Row]:
             """The rows of a statement."""
-            return await self._raw.fetch(statement, *arguments)
+            return await self._raw.fetch(statement.text, *arguments)
 
     def __init__(self, pool: asyncpg.Pool[Row]) -> None:
         self._pool = pool
@@ -151,13 +152,13 @@ class Database:
         async with pool:
             yield cls(pool)
 
-    async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
+    async def fetch(self, statement: Statement, *arguments: Any) -> list[Row]:
         """The rows of a statement, run by itself."""
 
         async def run(raw: asyncpg.Connection[Row]) -> list[Row]:
-            return await raw.fetch(statement, *arguments)
+            return await raw.fetch(statement.text, *arguments)
 
-        return await self._use(getattr(statement, "name", "statement"), run)
+        return await self._use(statement.name, run)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database.Transaction]:

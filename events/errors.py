@@ -1,14 +1,14 @@
 """What can go wrong below HTTP. Each `str(error)` is one plain line without secrets.
 
-    StoreError
-    ├── StoreUnavailable    PostgreSQL cannot be reached, or did not answer in time
-    ├── StoreBusy           our own queues are full, or a merchant's ledger is locked too long
-    ├── StatementFailed     PostgreSQL refused a statement: a mistake of ours, or bad data
-    ├── MasterKeyMismatch   the master key given is not the one this data was written under
-    ├── DataKeyMissing      a customer's data key is gone: nothing sealed can be read
-    └── SealBroken          sealed bytes do not open: altered, or of another customer or version
-    MigrationError          the schema could not be brought up to date
-    CustomerDeleted         a change was asked of a customer that is deleted
+StoreError
+├── StoreUnavailable    PostgreSQL cannot be reached, or did not answer in time
+├── StoreBusy           our own queues are full, or a merchant's ledger is locked too long
+├── StatementFailed     PostgreSQL refused a statement: a mistake of ours, or bad data
+├── MasterKeyMismatch   the master key given is not the one this data was written under
+├── DataKeyMissing      a customer's data key is gone: nothing sealed can be read
+└── SealBroken          sealed bytes do not open: altered, or of another customer or version
+MigrationError          the schema could not be brought up to date
+CustomerDeleted         a change was asked of a customer that is deleted
 """
 
 from __future__ import annotations

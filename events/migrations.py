@@ -61,7 +61,9 @@ async def apply_migrations(url: str, folders: Sequence[Path], log: Callable[[str
             await raw.execute("SELECT pg_advisory_lock($1)", LOCK)
             await raw.execute(_PREPARE)
             applied = dict(await raw.fetch("SELECT name, sha256 FROM events.migrations"))
-            return [m.name for m in find_migrations(folders) if await _apply(raw, m, applied.get(m.name), log)]
+            return [
+                m.name for m in find_migrations(folders) if await _apply(raw, m, applied.get(m.name), log)
+            ]
     finally:
         await raw.close()
 
@@ -72,7 +74,9 @@ async def _apply(
     if applied == migration.sha256:
         return False
     if applied is not None and not migration.repeatable:
-        raise MigrationError(f"{migration.name} was changed after it was applied: add a new migration instead")
+        raise MigrationError(
+            f"{migration.name} was changed after it was applied: add a new migration instead"
+        )
     try:
         async with raw.transaction():
             await raw.execute(migration.text)

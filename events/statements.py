@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 _HEADING = re.compile(r"^-- (?P<name>[a-z_]+): .+\n", re.MULTILINE)
 
 
-class Statement(str):
-    """SQL text that knows its name."""
+class Statement(NamedTuple):
+    """SQL text and the name it goes by."""
 
-    __slots__ = ("name",)
     name: str
+    text: str
 
 
 def read_statements(path: Path) -> dict[str, Statement]:
@@ -26,7 +27,5 @@ def read_statements(path: Path) -> dict[str, Statement]:
     for name, text in zip(parts[::2], parts[1::2], strict=True):
         if name in statements:
             raise ValueError(f"{path.name}: {name} is defined twice")
-        statement = Statement(text.strip().removesuffix(";"))
-        statement.name = name
-        statements[name] = statement
+        statements[name] = Statement(name, text.strip().removesuffix(";"))
     return statements

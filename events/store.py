@@ -49,7 +49,9 @@ class Change:
 class EventStore:
     """Loads and appends. Make one with `EventStore.open`."""
 
-    def __init__(self, lanes: Lanes, loads: Batcher[Wanted, Loaded], database: Database, keys: MasterKeys) -> None:
+    def __init__(
+        self, lanes: Lanes, loads: Batcher[Wanted, Loaded], database: Database, keys: MasterKeys
+    ) -> None:
         self._lanes = lanes
         self._loads = loads
         self._database = database
@@ -137,6 +139,13 @@ class EventStore:
     async def _save_snapshot(self, customer: Customer, data_key: DataKey | None) -> None:
         stored = mapper_with(data_key).to_stored_event(Customer.Snapshot.take(customer))
         await self._database.fetch(
-            SAVE_SNAPSHOT, customer.id, stored.originator_version, stored.topic, stored.state, customer.merchant_id
+            SAVE_SNAPSHOT,
+            customer.id,
+            stored.originator_version,
+            stored.topic,
+            stored.state,
+            customer.merchant_id,
         )
-        await self._database.fetch(DROP_OLDER_SNAPSHOTS, customer.id, stored.originator_version, customer.merchant_id)
+        await self._database.fetch(
+            DROP_OLDER_SNAPSHOTS, customer.id, stored.originator_version, customer.merchant_id
+        )

@@ -94,7 +94,9 @@ def _restore(merchant_id: str, row: CustomerRow) -> Customer:
 # Events in
 
 
-async def apply(database: Database.Transaction, merchant_id: str, events: Sequence[Row], master_keys: MasterKeys) -> None:
+async def apply(
+    database: Database.Transaction, merchant_id: str, events: Sequence[Row], master_keys: MasterKeys
+) -> None:
     """Bring the rows of these events' customers up to date. The events are consecutive in the ledger."""
     by_customer: dict[str, list[Row]] = {}
     for event in events:

@@ -1,0 +1,120 @@
+"""The running API: its services, its listener, and its end.
+
+In: settings, where the database is, the keys. Out: an HTTP server until told to stop; then requests under way
+are finished first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from events.database import Database
+from events.errors import MasterKeyMismatch, StoreError
+from events.master_keys import MasterKeys
+from events.queries import DROP_OLD_IDEMPOTENCY_KEYS
+from projections.sweep import run_sweep
+from service.clock import now_microseconds
+from service.errors import StartupError
+from service.routes import make_app
+from service.services import Services, open_services
+from service.settings import Settings
+
+IDEMPOTENCY_KEYS_KEPT = 48 * 3600 * 1_000_000
+"""µs; the contract promises 24 hours."""
+
+KEYS_AT_ONCE = 1000
+CLEANING_SECONDS = 600.0
+BACKLOG = 1024
+
+log = structlog.get_logger(__name__)
+
+
+async def run_api(
+    settings: Settings,
+    *,
+    database_url: str,
+    master_keys: MasterKeys,
+    host: str,
+    port: int,
+    project: bool,
+    on_ready: Callable[[str], None],
+    stop: asyncio.Event,
+) -> None:
+    """Serve until `stop` is set; `on_ready` gets the URL. `project`: also keep the read models.
+
+    Raises:
+        StartupError: the master key does not fit, or the address is taken. StoreUnavailable.
+    """
+    try:
+        async with open_services(settings, database_url, master_keys) as services:
+            beside = [_clean(services.database)]
+            if project:
+                beside.append(run_sweep(services.database, master_keys, stop))
+            async with _beside(beside):
+                await _listen(settings, services, host, port, on_ready, stop)
+    except MasterKeyMismatch as error:
+        raise StartupError(f"wrong master key: {error}") from None
+
+
+async def _listen(
+    settings: Settings,
+    services: Services,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    stop: asyncio.Event,
+) -> None:
+    runner = web.AppRunner(
+        make_app(services), access_log=None, handle_signals=False, shutdown_timeout=settings.shutdown_seconds
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, backlog=BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            raise StartupError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+        on_ready(_url(host, runner))
+        await stop.wait()
+        services.stopping.set()
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def _beside(works: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Work that goes on beside the block and ends with it; a failure of it is not swallowed."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in ended:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _clean(database: Database) -> None:
+    """Forget idempotency keys that are old enough, a few at a time, for as long as the process lives."""
+    while True:
+        try:
+            before = now_microseconds() - IDEMPOTENCY_KEYS_KEPT
+            while await database.fetch(DROP_OLD_IDEMPOTENCY_KEYS, before, KEYS_AT_ONCE):
+                pass
+        except StoreError as error:
+            log.warning("cleaning_failed", reason=str(error))
+        await asyncio.sleep(CLEANING_SECONDS)
+
+
+def _url(host: str, runner: web.AppRunner) -> str:
+    port = runner.addresses[0][1]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"

@@ -1,0 +1,115 @@
+"""One request under way: who asks, and the parts of what is asked, read when they are needed.
+
+In: aiohttp's request and its caller. Out: bodies through the strict gate, the idempotency key with its
+fingerprint, and the metadata that is recorded with an event.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import orjson
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+
+from service.auth import Caller
+from service.clock import new_command_id
+from service.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+from service.idempotency import fingerprint, parse_key
+from service.json_gate import parse_object
+from service.services import Services
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+BODY_LIMIT = 64 * 1024  # bytes
+
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
+
+
+class Retry(NamedTuple):
+    """The digest of an idempotency key, and what the request it stands for amounts to."""
+
+    key: bytes
+    fingerprint: bytes
+
+
+class Call:
+    """A request, its caller and the services that answer it."""
+
+    __slots__ = ("caller", "request", "request_id", "services")
+
+    def __init__(self, request: web.Request, request_id: str, services: Services, caller: Caller) -> None:
+        self.request = request
+        self.request_id = request_id
+        self.services = services
+        self.caller = caller
+
+    @property
+    def merchant_id(self) -> str:
+        """The merchant whose data this request may touch: the key's, whatever the request says."""
+        return self.caller.merchant_id
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The query's decoded names and values."""
+        return list(self.request.query.items()) if self.request.query_string else []
+
+    async def json(self, *types: str) -> dict[str, Any]:
+        """The body as an object. Raises UnsupportedMediaType, BodyTooLarge, InvalidJson, InvalidRequest."""
+        headers = self.request.headers
+        accept_patch = ", ".join(types) if self.request.method == "PATCH" else None
+        if "Content-Encoding" in headers:
+            raise UnsupportedMediaType("Send the body without Content-Encoding", accept_patch=accept_patch)
+        given = headers.get("Content-Type", "")
+        if given not in types and self.request.content_type not in types:
+            wanted = " or ".join(types)
+            raise UnsupportedMediaType(f"Send the body as {wanted}", accept_patch=accept_patch)
+        return parse_object(await self.body())
+
+    async def body(self) -> bytes:
+        """The body's bytes. Raises BodyTooLarge, InvalidRequest when it does not arrive whole."""
+        if (self.request.content_length or 0) > BODY_LIMIT:
+            raise BodyTooLarge(BODY_LIMIT)
+        try:
+            return await self.request.read()
+        except HTTPRequestEntityTooLarge:
+            raise BodyTooLarge(BODY_LIMIT) from None
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            raise InvalidRequest("The body did not arrive whole") from error
+
+    def one_header(self, name: str) -> str | None:
+        """A header that may stand once at most. Raises InvalidRequest."""
+        values = self.request.headers.getall(name, ())
+        if len(values) > 1:
+            raise InvalidRequest(f"{name} is given more than once", param=name)
+        return values[0] if values else None
+
+    def list_header(self, name: str) -> str | None:
+        """A header that is a list, its lines joined (RFC 9110 §5.3)."""
+        values = self.request.headers.getall(name, ())
+        return ", ".join(values) if values else None
+
+    def retry(self, body: object) -> Retry | None:
+        """The idempotency key, if the request has one. Raises InvalidRequest."""
+        key = parse_key(self.one_header("Idempotency-Key"))
+        if key is None:
+            return None
+        request = self.request
+        return Retry(key, fingerprint(request.method, request.path, self.query, body))
+
+    def metadata(self, retry: Retry | None) -> bytes:
+        """What is recorded of this request with an event: nothing personal."""
+        recorded = {"actor": self.caller.key_id, "requestId": self.request_id, "commandId": new_command_id()}
+        headers = self.request.headers
+        correlation_id = headers.get("X-Correlation-Id", "")
+        if _CORRELATION_ID.fullmatch(correlation_id):
+            recorded["correlationId"] = correlation_id
+        traceparent = headers.get("traceparent", "")
+        if _TRACEPARENT.fullmatch(traceparent):
+            recorded["traceparent"] = traceparent
+        if retry is not None:
+            recorded["idempotencyKeyHash"] = retry.key.hex()[:16]
+        return orjson.dumps(recorded)

@@ -1,0 +1,114 @@
+"""The edge: what every request and answer passes.
+
+In: aiohttp's request. Out: an answer in the contract's form, whatever happened: with a request id, without
+caches, and with every failure below turned into one of the documented errors. A bug is logged by its place
+and type; messages of exceptions may hold personal values and are not.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from events.errors import StoreBusy, StoreError, StoreUnavailable
+from service.api_error import ApiError, error_body
+from service.auth import Caller
+from service.call import Call
+from service.clock import new_request_id
+from service.errors import (
+    BodyTooLarge,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    StoreUnavailableError,
+    Unauthorized,
+)
+from service.responses import CONTENT_TYPE
+from service.services import Services
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[Call], Awaitable[web.Response]]
+
+REQUEST_ID = web.RequestKey("request_id", str)
+
+
+@web.middleware
+async def edge(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Turn whatever happens into an answer."""
+    request_id = request[REQUEST_ID] = new_request_id()
+    try:
+        response = await handler(request)
+    except Exception as error:  # the border: nothing passes it unnamed
+        response = _refusal(_named(error, request, request_id), request_id)
+    headers = response.headers
+    headers["X-Request-Id"] = request_id
+    if request.path.startswith("/v1"):
+        headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def endpoint(
+    services: Services, scope: str, handler: Handler
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """An aiohttp handler that lets callers with the scope in."""
+
+    async def handle(request: web.Request) -> web.Response:
+        caller = await _authenticate(services, request, scope)
+        return await handler(Call(request, request[REQUEST_ID], services, caller))
+
+    return handle
+
+
+async def _authenticate(services: Services, request: web.Request, scope: str) -> Caller:
+    headers = request.headers
+    text = headers.get("X-API-Key")
+    if text is None:
+        scheme, _, text = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthorized
+    return await services.authenticator.authenticate(text.strip(), request.remote, scope)
+
+
+def _named(error: Exception, request: web.Request, request_id: str) -> ApiError:
+    """The documented error for whatever was raised."""
+    if isinstance(error, ApiError) and not isinstance(error, InternalError):
+        return error
+    if isinstance(error, web.HTTPException):
+        return _of_aiohttp(error, request)
+    if isinstance(error, StoreBusy):
+        return Overloaded()
+    if isinstance(error, StoreUnavailable):
+        log.warning("store_unavailable", request_id=request_id, reason=str(error))
+        return StoreUnavailableError()
+    log.error(
+        "unexpected_error",
+        request_id=request_id,
+        error=type(error).__name__,
+        reason=str(error) if isinstance(error, StoreError) else None,
+        where=[f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)],
+    )
+    return InternalError()
+
+
+def _of_aiohttp(error: web.HTTPException, request: web.Request) -> ApiError:
+    """aiohttp's own refusals: no such route, no such method, a body over the limit."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return MethodNotAllowed(request.method, error.allowed_methods)
+    if isinstance(error, web.HTTPNotFound):
+        return NotFound()
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return BodyTooLarge(request.client_max_size)
+    return InvalidRequest("The request cannot be understood")
+
+
+def _refusal(error: ApiError, request_id: str) -> web.Response:
+    headers = {"Content-Type": CONTENT_TYPE, **error.headers}
+    return web.Response(body=error_body(error, request_id), status=error.status, headers=headers)

@@ -1,0 +1,35 @@
+"""Answers: the contract's JSON, with its headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from service.preconditions import etag
+
+CONTENT_TYPE = "application/json"
+
+
+def customer_response(
+    body: bytes, version: int, *, status: int = 200, location: str | None = None, replayed: bool = False
+) -> web.Response:
+    """A customer or tombstone with its version as ETag."""
+    headers = {"Content-Type": CONTENT_TYPE, "ETag": etag(version)}
+    if location is not None:
+        headers["Location"] = location
+    if replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return web.Response(body=body, status=status, headers=headers)
+
+
+def list_response(url: str, bodies: Iterable[bytes], *, has_more: bool) -> web.Response:
+    """A list of objects that are JSON already."""
+    more = b"true" if has_more else b"false"
+    body = b'{"object":"list","url":"%b","hasMore":%b,"data":[%b]}' % (url.encode(), more, b",".join(bodies))
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
+
+def not_modified(version: int) -> web.Response:
+    """304 with the tag that matched."""
+    return web.Response(status=304, headers={"ETag": etag(version)})

@@ -1,0 +1,48 @@
+"""The routes, as a table: method, path, scope, handler. Nothing under /v1 is reachable but through it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aiohttp import web
+
+from service.call import BODY_LIMIT
+from service.commands import create_customer, delete_customer, update_customer
+from service.edge import Handler, edge, endpoint
+from service.health import healthz, readyz
+from service.reads import get_customer, get_customers
+from service.services import SERVICES, Services
+
+
+class Route(NamedTuple):
+    """One operation of the contract."""
+
+    method: str
+    path: str
+    scope: str
+    handler: Handler
+
+
+ROUTES = (
+    Route("POST", "/v1/customers", "write", create_customer),
+    Route("GET", "/v1/customers", "read", get_customers),
+    Route("GET", "/v1/customers/{id}", "read", get_customer),
+    Route("PATCH", "/v1/customers/{id}", "write", update_customer),
+    Route("DELETE", "/v1/customers/{id}", "write", delete_customer),
+)
+
+OPEN_ROUTES = (("/healthz", healthz), ("/readyz", readyz))
+
+
+def make_app(services: Services) -> web.Application:
+    """The aiohttp application that serves the table. HEAD works wherever GET does."""
+    app = web.Application(middlewares=[edge], client_max_size=BODY_LIMIT)
+    app[SERVICES] = services
+    for route in ROUTES:
+        handler = endpoint(services, route.scope, route.handler)
+        app.router.add_route(route.method, route.path, handler)
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, handler)
+    for path, probe in OPEN_ROUTES:
+        app.router.add_get(path, probe)
+    return app

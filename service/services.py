@@ -1,0 +1,72 @@
+"""The composition root: everything a running API is made of, put together once.
+
+In: settings, the database's URL and the master keys. Out: `Services`, for the length of a block. The entry
+points and the tests compose the same parts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from events.database import Database
+from events.key_checks import check_master_keys
+from events.master_keys import MasterKeys
+from events.store import EventStore
+from projections.customers import CustomerReader
+from service.auth import Authenticator
+from service.locks import KeyedLocks
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """What handlers work with."""
+
+    store: EventStore
+    customers: CustomerReader
+    database: Database
+    authenticator: Authenticator
+    changing: KeyedLocks
+    """One change of a customer at a time in this process: the others need not fail first."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, database_url: str, master_keys: MasterKeys
+) -> AsyncIterator[Services]:
+    """The services on this database. Raises StoreUnavailable, MasterKeyMismatch."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database.connect(database_url))
+        await check_master_keys(database, master_keys)
+        store = await stack.enter_async_context(
+            EventStore.open(
+                database_url,
+                database,
+                master_keys,
+                lanes=settings.lanes,
+                readers=settings.read_connections,
+                room=settings.queue_limit,
+                deadline=settings.append_deadline_seconds,
+            )
+        )
+        customers = await stack.enter_async_context(
+            CustomerReader.open(
+                database_url,
+                master_keys,
+                connections=settings.read_connections,
+                room=settings.queue_limit,
+            )
+        )
+        yield Services(
+            store, customers, database, Authenticator(database, master_keys, time.monotonic), KeyedLocks()
+        )
