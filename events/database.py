@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -22,6 +22,8 @@ CONNECT_SECONDS = 3.0
 COMMAND_SECONDS = 5.0
 
 Row = asyncpg.Record
+
+_Pooled: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Row]"
 
 # Point look-ups by key must stay index scans, also right after a table was empty when first planned.
 KEYED_LOOKUPS = {
@@ -125,7 +127,7 @@ class Database:
     class Transaction:
         """Statements that are committed together, or not at all."""
 
-        def __init__(self, raw: asyncpg.Connection[Row]) -> None:
+        def __init__(self, raw: _Pooled) -> None:
             self._raw = raw
 
         async def fetch(self, statement: Statement, *arguments: Any) -> list[Row]:
@@ -155,7 +157,7 @@ class Database:
     async def fetch(self, statement: Statement, *arguments: Any) -> list[Row]:
         """The rows of a statement, run by itself."""
 
-        async def run(raw: asyncpg.Connection[Row]) -> list[Row]:
+        async def run(raw: _Pooled) -> list[Row]:
             return await raw.fetch(statement.text, *arguments)
 
         return await self._use(statement.name, run)
@@ -170,7 +172,7 @@ class Database:
         ):
             yield Database.Transaction(raw)
 
-    async def _use(self, what: str, run: Callable[[asyncpg.Connection[Row]], Awaitable[T]]) -> T:
+    async def _use(self, what: str, run: Callable[[_Pooled], Awaitable[T]]) -> T:
         async with translated(what):
             try:
                 async with self._pool.acquire(timeout=CONNECT_SECONDS) as raw:
