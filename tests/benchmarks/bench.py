@@ -87,9 +87,7 @@ class Bench:
 
     async def measure(self, side: Side, connections: int) -> Measurement:
         """Warm up, then measure. Raises BenchmarkFailed when a write was acknowledged and is not there."""
-        if not await until_quiet(self.plan.quiet):
-            self.console.print(f"[yellow]{side.name}: measured while something else kept the machine busy[/]")
-        await self.databases.checkpoint()
+        await self.settle(side.name)
         await self.fire(side.load, connections, self.plan.warm_up)
         before = await self._rows(side)
         measurement = await self.fire(side.load, connections, self.plan.seconds)
@@ -100,6 +98,12 @@ class Bench:
                 f"{side.name} acknowledged {measurement.requests} writes and stored {grown}"
             )
         return measurement
+
+    async def settle(self, name: str) -> None:
+        """Let what others left to do end, and let no checkpoint fall into what is measured next."""
+        if not await until_quiet(self.plan.quiet):
+            self.console.print(f"[yellow]{name}: measured while something else kept the machine busy[/]")
+        await self.databases.checkpoint()
 
     async def fire(self, load: Load, connections: int, seconds: float) -> Measurement:
         """Send a load in this run's directory."""

@@ -31,10 +31,12 @@ class Peer:
     module: str
     needs: tuple[str, ...] = ()
     table: str | None = "customers"
+    arguments: tuple[str, ...] = ()
 
 
 PEERS = {
     "P1": Peer("aiohttp + asyncpg, plain CRUD", "crud"),
+    "P1-lean": Peer("P1 whose pool does not reset connections", "crud", arguments=("lean",)),
     "P2": Peer(
         "FastAPI + SQLAlchemy, plain CRUD",
         "fastapi_orm",
@@ -79,6 +81,7 @@ async def peer(name: str, databases: Databases, directory: Path, merchants: int)
     port, log = free_port(), directory / f"{name}.log"
     module = f"tests.benchmarks.peers.{PEERS[name].module}"
     command = [sys.executable, "-m", module, str(port), await databases.create(name), str(keys_file)]
+    command += PEERS[name].arguments
     url = f"http://127.0.0.1:{port}"
     async with running(command, ready_url=f"{url}/healthz", log=log, environment=os.environ) as process:
         yield Contender(name, url, list(keys), process, PEERS[name].table, log)

@@ -1,6 +1,6 @@
 """The one PostgreSQL server all contenders share, a database each.
 
-Comes in: a running EmbeddedPostgres. Goes out: database URLs, row counts, and the check that commits
+Comes in: a running EmbeddedPostgres. Goes out: database URLs, row counts, processes, and the check that commits
 are durable.
 """
 
@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import psutil
 
 from tests.benchmarks.errors import BenchmarkFailed
 
@@ -56,6 +57,11 @@ class Databases:
             if await connection.fetchval("SELECT to_regclass($1)", table) is None:
                 return None
             return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))
+
+    def processes(self) -> list[psutil.Process]:
+        """Give the server's processes, as they are now."""
+        server = psutil.Process(int((self._server.data / "postmaster.pid").read_text().split()[0]))
+        return [server, *server.children()]
 
     async def check_durable(self) -> float:
         """Refuse a server that does not flush commits; give the median milliseconds of one small commit."""

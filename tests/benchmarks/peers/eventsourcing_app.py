@@ -1,7 +1,7 @@
 """P3: an application of the `eventsourcing` library on its own PostgreSQL recorders, behind aiohttp.
 
 The library is synchronous: each request runs in a thread. Its database functions are on. Emails are not
-unique here, since the library has no place for that. Its packages for PostgreSQL are not among the project's own.
+unique here, since the library has no place for that. Its PostgreSQL packages are not among the project's own.
 """
 
 from __future__ import annotations

@@ -13,17 +13,18 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class Options:
-    """How a peer is started: `merchants` maps an API key to its merchant."""
+    """How a peer is started: `merchants` maps an API key to its merchant, `lean` is for P1."""
 
     port: int
     database_url: str
     merchants: dict[str, str]
+    lean: bool = False
 
 
 def options_from_arguments() -> Options:
-    """Read `<port> <database url> <keys file>` from the command line."""
+    """Read `<port> <database url> <keys file> [lean]` from the command line."""
     port, database_url, keys = sys.argv[1:4]
-    return Options(int(port), database_url, orjson.loads(Path(keys).read_bytes()))
+    return Options(int(port), database_url, orjson.loads(Path(keys).read_bytes()), "lean" in sys.argv[4:])
 
 
 def run(app: web.Application, port: int) -> None:

@@ -1,0 +1,76 @@
+"""Another merchant's customer is as if it did not exist, on every route there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.routes import ROUTES, Route
+from tests.support.api import Answer, RunningApi
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WITH_ID = [route for route in ROUTES if "{id}" in route.path]
+BODIES: dict[str, Any] = {"PATCH": {"name": "Mallory"}, "POST": {"name": "Mallory"}}
+CONDITIONS: list[dict[str, str]] = [{}, {"If-Match": '"1"'}, {"If-None-Match": "*"}, {"Idempotency-Key": "k"}]
+CANARY = "canary-7f3a@example.com"
+
+
+def named(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def visible(answer: Answer, customer_id: str) -> tuple[int, dict[str, str], bytes]:
+    """All that a client could tell answers apart by; not the date and the request id."""
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    headers.pop("date")
+    request_id = headers.pop("x-request-id")
+    return answer.status, headers, answer.body.replace(request_id.encode(), b"").replace(customer_id.encode(), b"")
+
+
+async def test_the_table_has_routes_with_an_id() -> None:
+    assert {route.method for route in WITH_ID} >= {"GET", "PATCH", "DELETE"}
+
+
+@pytest.mark.parametrize("swept", [False, True])
+@pytest.mark.parametrize("state", ["live", "deleted"])
+@pytest.mark.parametrize("route", WITH_ID, ids=named)
+async def test_another_merchants_id_answers_like_an_unknown_and_a_malformed_one(
+    api: RunningApi, route: Route, state: str, swept: bool
+) -> None:
+    victim = await api.of_new_merchant()
+    foreign = (await victim.client.created(email=CANARY, name="Canary"))["id"]
+    if state == "deleted":
+        await victim.client.delete(foreign)
+    if swept:
+        await api.sweep()
+    stored, own = await victim.stored(), await api.stored()
+    unknown = foreign[:-1] + ("0" if foreign[-1] != "0" else "1")
+    for headers in CONDITIONS:
+        answers = {}
+        for customer_id in (unknown, foreign, "cus_1"):
+            path = route.path.format(id=customer_id)
+            answer = await api.client.request(route.method, path, BODIES.get(route.method), headers)
+            assert answer.refusal() == (404, "customer_not_found")
+            assert b"anary" not in answer.body
+            answers[customer_id] = visible(answer, customer_id)
+        assert answers[foreign] == answers[unknown] == answers["cus_1"], headers
+    assert await victim.stored() == stored
+    assert await api.stored() == own
+
+
+async def test_the_same_email_with_another_merchant_is_no_duplicate(api: RunningApi) -> None:
+    victim = await api.of_new_merchant()
+    await victim.client.created(email=CANARY)
+    assert (await api.client.create(email=CANARY)).status == 201
+    assert (await api.client.ids(email=CANARY)) != (await victim.client.ids(email=CANARY))
+
+
+async def test_no_member_or_header_names_another_merchant(api: RunningApi) -> None:
+    victim = await api.of_new_merchant()
+    assert (await api.client.create(merchantId=victim.merchant_id)).status == 400
+    answer = await api.client.create({"X-Merchant-Id": victim.merchant_id})
+    assert answer.status == 201
+    assert (await victim.client.get(answer.json()["id"])).status == 404
+    assert (await victim.stored())["customer_events"] == 0

@@ -1,0 +1,3 @@
+"""No personal value is readable in the store."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The plans of the hot statements."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Snapshots of long histories."""
+
+from __future__ import annotations

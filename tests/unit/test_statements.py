@@ -1,0 +1,3 @@
+"""Every named statement is used by code."""
+
+from __future__ import annotations
