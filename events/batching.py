@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from events.errors import StoreBusy
+from events.errors import StoreBusy, StoreUnavailable
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -102,10 +102,14 @@ class Batcher(Generic[Q, A]):
 
 async def _answer(taken: list[Waiting[Q, A]], run: Run[Q, A]) -> None:
     """Run one batch and hand each asker its answer, or the failure of the whole."""
-    answers: Sequence[A | Exception] = [StoreBusy("stopping")] * len(taken)
+    unknown = StoreUnavailable("stopped before the answer came")
+    answers: Sequence[A | Exception] = [unknown] * len(taken)
     try:
-        answers = await run([question for question, _ in taken])
-    except Exception as error:  # whatever it is, those who wait must hear of it
+        given = await run([question for question, _ in taken])
+        if len(given) != len(taken):
+            raise RuntimeError(f"{len(given)} answers to {len(taken)} questions")
+        answers = given
+    except Exception as error:  # noqa: BLE001  # whatever it is, those who wait must hear of it
         answers = [error] * len(taken)
     finally:
         for (_, asker), answer in zip(taken, answers, strict=True):

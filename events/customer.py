@@ -9,7 +9,7 @@ topics, so that stored events survive any renaming here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from eventsourcing.domain import (
     CanSnapshotAggregate,
     MetaDomainEvent,
 )
+from eventsourcing.utils import register_topic
 
 from events.errors import CustomerDeleted
 
@@ -35,7 +36,7 @@ class Personal:
     merchant_id: str
     customer_id: str
     version: int
-    values: Values
+    values: Values = field(repr=False)
 
 
 class Customer(BaseAggregate[str]):
@@ -94,15 +95,18 @@ class Customer(BaseAggregate[str]):
         @classmethod
         def take(cls, aggregate: Any) -> Self:
             """The snapshot of this customer as it is now."""
-            return cls(
-                originator_id=aggregate.id,
-                originator_version=aggregate.version,
-                timestamp=aggregate.modified_on,
-                created_on=aggregate.created_on,
-                merchant_id=aggregate.merchant_id,
-                deleted=aggregate.deleted,
-                personal=Personal(aggregate.merchant_id, aggregate.id, aggregate.version, aggregate.values),
-            )
+            state = {
+                "originator_id": aggregate.id,
+                "originator_version": aggregate.version,
+                "timestamp": aggregate.modified_on,
+                "created_on": aggregate.created_on,
+                "merchant_id": aggregate.merchant_id,
+                "deleted": aggregate.deleted,
+                "personal": Personal(
+                    aggregate.merchant_id, aggregate.id, aggregate.version, aggregate.values
+                ),
+            }
+            return cls(**state)
 
         def mutate(self, _: None) -> Customer:
             """The customer as it was."""
@@ -120,6 +124,9 @@ class Customer(BaseAggregate[str]):
         self.merchant_id = merchant_id
         self.values: Values = dict.fromkeys(MEMBERS) | personal.values
         self.deleted = False
+
+    def __repr__(self) -> str:
+        return f"Customer(id={self.id!r}, version={self.version}, deleted={self.deleted})"
 
     @classmethod
     def create(cls, customer_id: str, merchant_id: str, values: Values, timestamp: datetime) -> Self:
@@ -179,3 +186,7 @@ class Customer(BaseAggregate[str]):
         """Delete; nothing happens when it is deleted already."""
         if not self.deleted:
             self.trigger_event(self.Deleted, timestamp=timestamp, merchant_id=self.merchant_id)
+
+
+# The library registers the topics of events that change an aggregate; a snapshot is none of those.
+register_topic(Customer.Snapshot.TOPIC, Customer.Snapshot)

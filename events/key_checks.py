@@ -17,7 +17,7 @@ from events.queries import ADD_MASTER_KEY_CHECK, MASTER_KEY_CHECKS
 async def check_master_keys(database: Database, master_keys: MasterKeys) -> None:
     """Raise MasterKeyMismatch unless every version in use is among the keys, and right."""
     rows = await database.fetch(MASTER_KEY_CHECKS)
-    known = {version: check_value for version, check_value in rows}
+    known: dict[int, bytes] = {row["version"]: row["check_value"] for row in rows}
     for version, check_value in known.items():
         if version not in master_keys.versions:
             raise MasterKeyMismatch(

@@ -124,7 +124,7 @@ class Lanes:
     def __init__(self, url: str, *, lanes: int, room: int, deadline: float) -> None:
         self._lanes = [Lane(url, deadline) for _ in range(lanes + 1)]
         self._batchers = [
-            Batcher(FairQueue(room, share=room // 4), [lane.write], most=BATCH) for lane in self._lanes
+            Batcher(FairQueue(room, share=max(1, room // 4)), [lane.write], most=BATCH) for lane in self._lanes
         ]
 
     def start(self) -> None:

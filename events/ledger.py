@@ -4,7 +4,8 @@ In: the columns of an event. Out: its leaf and the hash after it. Anyone can rec
 page alone: integers are 8 bytes big-endian; customer id and topic are UTF-8 preceded by their length in
 4 bytes big-endian; `‖` joins.
 
-    leaf  = sha256(0x00 ‖ position ‖ recorded_at µs ‖ customer id ‖ version ‖ topic ‖ sha256(metadata) ‖ sha256(state))
+    leaf  = sha256(0x00 ‖ position ‖ recorded_at µs ‖ customer id ‖ version ‖ topic
+                   ‖ sha256(metadata) ‖ sha256(state))
     hash  = sha256(0x01 ‖ previous hash ‖ leaf)
     first previous hash = sha256("customers-ledger-v1" ‖ merchant id)
 """

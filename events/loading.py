@@ -16,7 +16,7 @@ from eventsourcing.persistence import Mapper, StoredEvent
 from events.customer import Customer
 from events.database import Connection, Row
 from events.errors import DataKeyMissing
-from events.mapper import make_mapper, to_domain_event
+from events.mapper import make_mapper, read_event, to_domain_event
 from events.master_keys import MasterKeys
 from events.queries import LOAD_CUSTOMERS
 from events.sealing import DataKey
@@ -69,7 +69,7 @@ class Loader:
     def _fold_alone(self, wanted: Wanted, rows: list[Row]) -> Loaded | Exception:
         try:
             return self._fold(wanted, rows)
-        except Exception as error:  # handed to the one who asked for it
+        except Exception as error:  # noqa: BLE001  # handed to the one who asked for it
             return error
 
     def _fold(self, wanted: Wanted, rows: list[Row]) -> Loaded:
@@ -108,9 +108,7 @@ def fold(customer_id: str, rows: list[Row], data_key: DataKey | None) -> Custome
         stored = StoredEvent(
             customer_id, first["snapshot_version"], first["snapshot_topic"], first["snapshot_state"]
         )
-        snapshot = mapper.to_domain_event(stored)
-        assert isinstance(snapshot, Customer.Snapshot)
-        customer = snapshot.mutate(None)
+        customer = read_event(mapper, stored).mutate(None)
     for row in rows:
         if row["originator_version"] is not None:
             stored = StoredEvent(customer_id, row["originator_version"], row["topic"], row["state"])

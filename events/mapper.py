@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
-from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, Mapper, StoredEvent, Transcoding
+from eventsourcing.persistence import (
+    DatetimeAsISO,
+    JSONTranscoder,
+    Mapper,
+    MapperDeserialisationError,
+    StoredEvent,
+    Transcoding,
+)
 
 from events.customer import Customer, Personal
+from events.errors import StoreError
 from events.sealing import DataKey
 
 FindKey = Callable[[str, str], DataKey]
@@ -48,6 +56,11 @@ class PersonalAsSealed(Transcoding):
 class OrjsonTranscoder(JSONTranscoder):
     """The library's JSON, byte for byte, several times faster. Transcoded values stand at the top level."""
 
+    def __init__(self) -> None:
+        # Not the library's: its encoder and decoder are what this replaces, and dear to make.
+        self.types: dict[type, Transcoding] = {}
+        self.names: dict[str, Transcoding] = {}
+
     def encode(self, obj: Any) -> bytes:
         """As the library encodes it."""
         return orjson.dumps(obj, self._encode_obj, _LEAVE_TO_TRANSCODINGS)
@@ -76,9 +89,19 @@ def make_mapper(find_key: FindKey) -> Mapper[str]:
 
 def to_domain_event(mapper: Mapper[str], stored: StoredEvent, recorded_at: int) -> Customer.Event:
     """The event, with the time at which the ledger recorded it (µs): that is *the* time of an event."""
-    event = mapper.to_domain_event(stored)
+    event: Any = read_event(mapper, stored)
     event.__dict__["timestamp"] = from_microseconds(recorded_at)
-    return event  # type: ignore[return-value]  # the library types it by protocol only
+    return cast("Customer.Event", event)
+
+
+def read_event(mapper: Mapper[str], stored: StoredEvent) -> Any:
+    """The event or snapshot as stored. Raises DataKeyMissing, SealBroken, which the library would hide."""
+    try:
+        return mapper.to_domain_event(stored)
+    except MapperDeserialisationError as error:
+        if isinstance(error.__cause__, StoreError):
+            raise error.__cause__ from None
+        raise
 
 
 def from_microseconds(microseconds: int) -> datetime:

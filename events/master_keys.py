@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hmac
 import os
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from functools import cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from events.errors import MasterKeyMismatch
+from events.randomness import random_bytes
 from events.sealing import KEY_BYTES, NONCE_BYTES, DataKey
 
 
@@ -42,11 +43,14 @@ class MasterKeys:
         """Read the text form. Raises ValueError without quoting the text."""
         keys: dict[int, bytes] = {}
         for line in text.split():
-            version, _, encoded = line.partition(":")
+            number, _, encoded = line.partition(":")
             try:
-                keys[int(version)] = urlsafe_b64decode(encoded)
+                version, key = int(number), b64decode(encoded, altchars=b"-_", validate=True)
             except ValueError:
                 raise ValueError("a master key is written as version:base64url, one a line") from None
+            if version in keys:
+                raise ValueError(f"master key version {version} is given twice")
+            keys[version] = key
         return cls(keys)
 
     @property
@@ -56,7 +60,7 @@ class MasterKeys:
 
     def wrap(self, data_key: DataKey, merchant_id: str, customer_id: str) -> bytes:
         """The data key for its row in customer_keys, under the current version."""
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = random_bytes(NONCE_BYTES)
         owner = f"{merchant_id}\n{customer_id}".encode()
         return nonce + self._ciphers[self.current].encrypt(nonce, data_key.raw, owner)
 
@@ -65,7 +69,7 @@ class MasterKeys:
         owner = f"{merchant_id}\n{customer_id}".encode()
         try:
             raw = self._ciphers[version].decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], owner)
-        except (KeyError, InvalidTag) as error:
+        except (KeyError, ValueError, InvalidTag) as error:
             raise MasterKeyMismatch(f"master key version {version} does not open this data key") from error
         return DataKey(raw)
 

@@ -61,7 +61,7 @@ async def apply_migrations(url: str, folders: Sequence[Path], log: Callable[[str
             await raw.execute("SELECT pg_advisory_lock($1)", LOCK)
             await raw.execute(_PREPARE)
             found = await raw.fetch("SELECT name, sha256 FROM events.migrations")
-            applied = {name: digest for name, digest in found}
+            applied: dict[str, bytes] = {row["name"]: row["sha256"] for row in found}
             return [
                 m.name for m in find_migrations(folders) if await _apply(raw, m, applied.get(m.name), log)
             ]

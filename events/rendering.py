@@ -1,6 +1,6 @@
 """The customer object of the contract, as JSON bytes.
 
-In: id, values and the times of the first and the last event (µs). Out: exactly the members of the contract,
+In: id, values and the times of the first and the last event (s). Out: exactly the members of the contract,
 in its order. Used by responses, by read-model rows and by messages alike, so that they cannot differ.
 """
 
@@ -10,19 +10,15 @@ import orjson
 
 from events.customer import MEMBERS, Values
 
-SECOND = 1_000_000
-"""µs."""
-
-
-def render_customer(customer_id: str, values: Values, created_at: int, updated_at: int) -> bytes:
-    """The customer object; times are µs since 1970 and show as whole seconds."""
+def render_customer(customer_id: str, values: Values, created: int, updated: int) -> bytes:
+    """The customer object; times are whole seconds since 1970."""
     return orjson.dumps(
         {
             "id": customer_id,
             "object": "customer",
             **{member: values[member] for member in MEMBERS},
-            "created": created_at // SECOND,
-            "updated": updated_at // SECOND,
+            "created": created,
+            "updated": updated,
         }
     )
 

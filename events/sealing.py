@@ -6,7 +6,6 @@ merchant, customer and version, so a sealed blob moved to another event does not
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode, b64encode
 
 import orjson
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from events.customer import Personal
 from events.errors import SealBroken
+from events.randomness import random_bytes
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -35,19 +35,19 @@ class DataKey:
     @classmethod
     def generate(cls) -> DataKey:
         """A new random key."""
-        return cls(os.urandom(KEY_BYTES))
+        return cls(random_bytes(KEY_BYTES))
 
     def seal(self, personal: Personal) -> str:
         """The values, unreadable without this key."""
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = random_bytes(NONCE_BYTES)
         sealed = self._cipher.encrypt(nonce, orjson.dumps(personal.values), _associated_data(personal))
         return b64encode(nonce + sealed).decode()
 
     def open(self, merchant_id: str, customer_id: str, version: int, blob: str) -> Personal:
         """What was sealed for exactly this customer and version. Raises SealBroken."""
         personal = Personal(merchant_id, customer_id, version, {})
-        sealed = b64decode(blob)
         try:
+            sealed = b64decode(blob, validate=True)
             plain = self._cipher.decrypt(
                 sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _associated_data(personal)
             )

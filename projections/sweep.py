@@ -56,7 +56,7 @@ async def sweep(database: Database, master_keys: MasterKeys) -> int:
         try:
             applied += await catch_up(database, row["id"], master_keys)
         except HistoryDiverged as error:  # one merchant's trouble keeps nobody else waiting
-            log.error("history_diverged", merchant_id=row["id"], reason=str(error))
+            log.critical("history_diverged", merchant_id=row["id"], reason=str(error))
     return applied
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from events.database import Database
 from events.master_keys import MasterKeys
 from service.clock import now_microseconds
-from service.key_format import KEY_ID_BYTES, SECRET_BYTES, KeyText, make_key, new_key_id, parse_key_text
+from service.key_format import KEY_ID_BYTES, SECRET_BYTES, KeyText, make_key, new_key_id
 from service.merchants import find_merchant
 from service.queries import CREATE_KEY, LIST_KEYS, REVOKE_KEY
 
@@ -50,9 +50,9 @@ async def create_key(
     merchant = await find_merchant(database, merchant_id)
     if merchant is None:
         return None
-    text = make_key(merchant.live, new_key_id(os.urandom(KEY_ID_BYTES)), os.urandom(SECRET_BYTES))
-    parsed = parse_key_text(text)
-    assert parsed is not None
+    key_id, secret = new_key_id(os.urandom(KEY_ID_BYTES)), os.urandom(SECRET_BYTES)
+    text = make_key(merchant.live, key_id, secret)
+    parsed = KeyText(merchant.live, key_id, secret)
     key = ApiKey(
         parsed.key_id,
         merchant_id,

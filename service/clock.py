@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import time
 from datetime import UTC, datetime
 
 from events.ids import CUSTOMER_PREFIX, MERCHANT_PREFIX, make_id
+from events.randomness import random_bytes
 
 
 def now() -> datetime:
@@ -22,19 +21,19 @@ def now_microseconds() -> int:
 
 def new_customer_id() -> str:
     """`cus_…`, ordered by time."""
-    return make_id(CUSTOMER_PREFIX, time.time_ns() // 1_000_000, os.urandom(10))
+    return make_id(CUSTOMER_PREFIX, time.time_ns() // 1_000_000, random_bytes(10))
 
 
 def new_merchant_id() -> str:
     """`mer_…`, ordered by time."""
-    return make_id(MERCHANT_PREFIX, time.time_ns() // 1_000_000, os.urandom(10))
+    return make_id(MERCHANT_PREFIX, time.time_ns() // 1_000_000, random_bytes(10))
 
 
 def new_request_id() -> str:
     """`req_…`, 96 random bits."""
-    return "req_" + secrets.token_hex(12)
+    return "req_" + random_bytes(12).hex()
 
 
 def new_command_id() -> str:
     """`cmd_…`, 96 random bits."""
-    return "cmd_" + secrets.token_hex(12)
+    return "cmd_" + random_bytes(12).hex()

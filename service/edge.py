@@ -13,13 +13,14 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from events.errors import StoreBusy, StoreError, StoreUnavailable
+from events.errors import CustomerDeleted, StoreBusy, StoreError, StoreUnavailable
 from service.api_error import ApiError, error_body
 from service.auth import Caller
 from service.call import Call
 from service.clock import new_request_id
 from service.errors import (
     BodyTooLarge,
+    CustomerNotFound,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
@@ -46,7 +47,7 @@ async def edge(
     request_id = request[REQUEST_ID] = new_request_id()
     try:
         response = await handler(request)
-    except Exception as error:  # the border: nothing passes it unnamed
+    except Exception as error:  # noqa: BLE001  # the border: nothing passes it unnamed
         response = _refusal(_named(error, request, request_id), request_id)
     headers = response.headers
     headers["X-Request-Id"] = request_id
@@ -83,6 +84,8 @@ def _named(error: Exception, request: web.Request, request_id: str) -> ApiError:
         return error
     if isinstance(error, web.HTTPException):
         return _of_aiohttp(error, request)
+    if isinstance(error, CustomerDeleted):
+        return CustomerNotFound()
     if isinstance(error, StoreBusy):
         return Overloaded()
     if isinstance(error, StoreUnavailable):

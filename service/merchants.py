@@ -11,7 +11,7 @@ from service.queries import CREATE_MERCHANT, DEACTIVATE_MERCHANT, FIND_MERCHANT,
 
 
 class Merchant(NamedTuple):
-    """A merchant; `status` is active or inactive, `currency` the one its totals are in, `created_at` in µs."""
+    """A merchant; `status` is active or inactive, `currency` that of its totals, `created_at` in µs."""
 
     id: str
     status: str

@@ -11,7 +11,6 @@ from aiohttp import web
 from events.command import Outcome
 from events.customer import Customer
 from events.loading import Answered, Wanted
-from events.mapper import to_microseconds
 from events.rendering import render_customer, render_tombstone
 from events.store import Change
 from service.call import Call, Retry
@@ -26,8 +25,8 @@ def rendered(customer: Customer) -> bytes:
     return render_customer(
         customer.id,
         customer.values,
-        to_microseconds(customer.created_on),
-        to_microseconds(customer.modified_on),
+        int(customer.created_on.timestamp()),
+        int(customer.modified_on.timestamp()),
     )
 
 
@@ -42,8 +41,8 @@ async def answer(call: Call, change: Change, outcome: Outcome | None) -> web.Res
         raise IdempotencyKeyReused
     if kind == "unknown_merchant":
         raise Unauthorized
-    if kind == "replayed" and outcome is not None:
-        return await _replay(call, *outcome[3:])
+    if outcome and outcome.customer_id and outcome.version and outcome.status and kind == "replayed":
+        return await _replay(call, outcome.customer_id, outcome.version, outcome.status)
     raise InternalError  # a version conflict that its handler did not expect
 
 

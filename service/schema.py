@@ -16,5 +16,5 @@ def _quiet(_: str) -> None:
 
 
 async def migrate(admin_url: str, *, log: Callable[[str], None] = _quiet) -> list[str]:
-    """Bring the database up to date; the names of what was applied. Raises StoreUnavailable, MigrationError."""
+    """Bring the database up to date; names what was applied. Raises StoreUnavailable, MigrationError."""
     return await apply_migrations(admin_url, FOLDERS, log)

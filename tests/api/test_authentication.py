@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from service.auth import Authenticator
 from service.key_format import make_key, parse_key_text
 from service.merchants import deactivate_merchant
 from tests.support.api import JOHN, Answer, Client, RunningApi
@@ -90,7 +89,8 @@ async def test_a_401_says_how_to_authenticate_and_repeats_nothing(api: RunningAp
 
 
 @pytest.mark.parametrize(
-    "value", ["", "Basic am9objpkb2U=", "Bearer", "Bearer ", "Token {key}", "{key}", "Bearer{key}", "Bearer\t"]
+    "value",
+    ["", "Basic am9objpkb2U=", "Bearer", "Bearer ", "Token {key}", "{key}", "Bearer{key}", "Bearer\t"],
 )
 async def test_another_authorization_is_401(api: RunningApi, value: str) -> None:
     headers = {"Authorization": value.format(key=api.client.key)}
@@ -199,10 +199,3 @@ async def test_authentication_is_refused_alike_on_every_method(api: RunningApi) 
     ):
         body = JOHN if method in {"POST", "PATCH"} else None
         assert (await nobody.request(method, path, body)).refusal() == (401, "unauthorized")
-
-
-async def test_authenticator_is_what_answers(api: RunningApi) -> None:
-    caller = await Authenticator(api.database, api.operator.master_keys, lambda: 0.0).authenticate(
-        api.client.key, None, "read"
-    )
-    assert caller.merchant_id == api.merchant_id

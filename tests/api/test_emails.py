@@ -20,7 +20,9 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize(("first", "second"), SPELLINGS)
-async def test_another_spelling_of_an_email_is_the_same_email(client: Client, first: str, second: str) -> None:
+async def test_another_spelling_of_an_email_is_the_same_email(
+    client: Client, first: str, second: str
+) -> None:
     await client.created(email=first)
     assert (await client.create(email=second)).refusal() == (409, "duplicate_email")
     other = await client.created(email="other@example.org")

@@ -111,7 +111,11 @@ async def test_a_metadata_key_has_1_to_40_code_points_without_brackets(client: C
 async def test_metadata_values_are_never_coerced(client: Client, value: object) -> None:
     answer = await client.create(metadata={"a": value})
     assert answer.refusal() == (400, "invalid_request")
-    assert answer.json()["errors"][0] | {"message": ""} == {"param": "metadata.a", "code": "wrong_type", "message": ""}
+    assert answer.json()["errors"][0] | {"message": ""} == {
+        "param": "metadata.a",
+        "code": "wrong_type",
+        "message": "",
+    }
 
 
 async def test_a_body_may_have_64_kib_and_no_more(client: Client) -> None:
@@ -146,7 +150,9 @@ async def test_a_customer_may_have_32_kib_of_json_and_no_more(api: RunningApi) -
     assert (await api.client.patch(customer_id, name="John Roe")).status == 200
 
 
-@pytest.mark.parametrize("member", ["id", "object", "created", "updated", "invoiceCount", "chargeCount", "totalSpent"])
+@pytest.mark.parametrize(
+    "member", ["id", "object", "created", "updated", "invoiceCount", "chargeCount", "totalSpent"]
+)
 async def test_members_that_the_service_sets_are_read_only(client: Client, member: str) -> None:
     customer = await client.created()
     for answer in (
@@ -157,7 +163,9 @@ async def test_members_that_the_service_sets_are_read_only(client: Client, membe
         assert [(e["param"], e["code"]) for e in answer.json()["errors"]] == [(member, "read_only")]
 
 
-@pytest.mark.parametrize("member", ["merchantId", "Email", "company_name", "__proto__", "", "deleted", "version"])
+@pytest.mark.parametrize(
+    "member", ["merchantId", "Email", "company_name", "__proto__", "", "deleted", "version"]
+)
 async def test_unknown_members_are_refused_by_name(client: Client, member: str) -> None:
     customer = await client.created()
     for answer in (

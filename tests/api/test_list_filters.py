@@ -48,7 +48,9 @@ async def test_email_matches_whatever_the_spelling(api: RunningApi, stored: str,
     assert await api.client.ids(email=asked) == [customer["id"]]
 
 
-@pytest.mark.parametrize("email", ["nobody@example.com", "not an email", "%", "*", "john@%", "\x00", "@", "🙂"])
+@pytest.mark.parametrize(
+    "email", ["nobody@example.com", "not an email", "%", "*", "john@%", "\x00", "@", "🙂"]
+)
 async def test_an_email_that_nobody_has_finds_nothing(api: RunningApi, email: str) -> None:
     await api.client.created()
     assert await api.client.ids(email=email) == []

@@ -63,7 +63,9 @@ async def test_without_a_limit_a_page_has_ten(five: Five) -> None:
 
 
 async def test_starting_after_walks_to_the_oldest(five: Five) -> None:
-    client, seen, more, parameters = five.api.client, [], True, {}
+    client, more = five.api.client, True
+    seen: list[str] = []
+    parameters: dict[str, str] = {}
     while more:
         page = (await client.page(limit=2, **parameters)).json()
         seen += [customer["id"] for customer in page["data"]]

@@ -10,7 +10,14 @@ from tests.support.api import Client, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ADDRESS = {"line1": "1 Main St", "line2": None, "city": "Paris", "state": None, "postalCode": None, "country": "FR"}
+ADDRESS = {
+    "line1": "1 Main St",
+    "line2": None,
+    "city": "Paris",
+    "state": None,
+    "postalCode": None,
+    "country": "FR",
+}
 
 
 async def test_absent_members_stay_and_given_ones_change(client: Client) -> None:

@@ -90,7 +90,9 @@ async def test_what_is_not_there_is_404(client: Client, path: str, code: str) ->
         ("POST", "/healthz", {"GET", "HEAD"}),
     ],
 )
-async def test_another_method_is_405_with_allow(client: Client, method: str, path: str, allow: set[str]) -> None:
+async def test_another_method_is_405_with_allow(
+    client: Client, method: str, path: str, allow: set[str]
+) -> None:
     answer = await client.request(method, path)
     assert answer.refusal() == (405, "method_not_allowed")
     assert set(answer.headers["Allow"].split(", ")) == allow

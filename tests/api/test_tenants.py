@@ -26,7 +26,11 @@ def visible(answer: Answer, customer_id: str) -> tuple[int, dict[str, str], byte
     headers = {name.lower(): value for name, value in answer.headers.items()}
     headers.pop("date")
     request_id = headers.pop("x-request-id")
-    return answer.status, headers, answer.body.replace(request_id.encode(), b"").replace(customer_id.encode(), b"")
+    return (
+        answer.status,
+        headers,
+        answer.body.replace(request_id.encode(), b"").replace(customer_id.encode(), b""),
+    )
 
 
 async def test_the_table_has_routes_with_an_id() -> None:

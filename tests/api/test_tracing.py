@@ -56,7 +56,9 @@ async def test_a_traceparent_is_taken_over(api: RunningApi) -> None:
     assert (await recorded(api, answer))["traceparent"] == TRACEPARENT
 
 
-@pytest.mark.parametrize("traceparent", ["", "00-abc", TRACEPARENT.upper(), TRACEPARENT + "-john@example.com"])
+@pytest.mark.parametrize(
+    "traceparent", ["", "00-abc", TRACEPARENT.upper(), TRACEPARENT + "-john@example.com"]
+)
 async def test_a_malformed_traceparent_is_left_out(api: RunningApi, traceparent: str) -> None:
     answer = await api.client.create({"traceparent": traceparent})
     assert answer.status == 201

@@ -1,7 +1,7 @@
 """The one PostgreSQL server all contenders share, a database each.
 
-Comes in: a running EmbeddedPostgres. Goes out: database URLs, row counts, processes, and the check that commits
-are durable.
+Comes in: a running EmbeddedPostgres. Goes out: database URLs, row counts, processes, and the check that
+commits are durable.
 """
 
 from __future__ import annotations

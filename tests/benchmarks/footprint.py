@@ -1,4 +1,4 @@
-"""What a process costs: seconds from its start until ready, memory and processor time while 128 clients create.
+"""What a service costs: seconds until ready, then memory and processor time while 128 clients create.
 
 Comes in: our contender and P1, if it runs. Goes out: facts, with the limits that ours has to keep.
 """

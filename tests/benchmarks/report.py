@@ -23,7 +23,7 @@ def print_result(console: Console, result: Comparison | Fact) -> None:
     """Print what one benchmark found."""
     if isinstance(result, Fact):
         limit = "" if result.at_most is None else f" (at most {result.at_most:g}){_mark(result.met)}"
-        console.print(f"{result.title}: {result.value:.2f} {result.unit}{limit}\n")
+        console.print(f"{result.title}: {result.value:.2f} {result.unit}{limit}", soft_wrap=True)
     else:
         console.print(_table(result), "")
 

@@ -94,7 +94,7 @@ class Client:
         ) as response:
             return Answer(response.status, CIMultiDict(response.headers), await response.read())
 
-    async def create(self, headers: Headers = (), **members: Any) -> Answer:
+    async def create(self, headers: Headers = (), /, **members: Any) -> Answer:
         """POST; email and name are John's unless given."""
         return await self.request("POST", "/v1/customers", JOHN | members, headers)
 
@@ -108,7 +108,7 @@ class Client:
         """GET one."""
         return await self.request("GET", f"/v1/customers/{customer_id}", headers=headers)
 
-    async def patch(self, customer_id: str, headers: Headers = (), **members: Any) -> Answer:
+    async def patch(self, customer_id: str, headers: Headers = (), /, **members: Any) -> Answer:
         """PATCH these members."""
         return await self.request("PATCH", f"/v1/customers/{customer_id}", members, headers)
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -28,7 +28,7 @@ from service.merchants import create_merchant
 from tests.support.cases import JOHN, moment
 from tests.support.databases import TestDatabase
 
-Connection = asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 FINGERPRINT = sha256(b"a request").digest()
 OTHER_FINGERPRINT = sha256(b"another request").digest()
@@ -51,7 +51,7 @@ NOWHERE = merchant_id(404)
 
 def creating(customer: str, email: str | None, merchant: str = M1, **changes: Any) -> Append:
     """A command that begins a customer, with a data key and, unless None, an email."""
-    values = {
+    values: dict[str, Any] = {
         "topic": "CustomerCreated",
         "state": f"created {customer}".encode(),
         "metadata": b'{"by": "a test"}',
@@ -65,7 +65,7 @@ def creating(customer: str, email: str | None, merchant: str = M1, **changes: An
 
 def changing(customer: str, version: int, merchant: str = M1, **changes: Any) -> Append:
     """A command that makes this version of a customer."""
-    values = {
+    values: dict[str, Any] = {
         "topic": "CustomerUpdated",
         "state": f"updated {customer} {version}".encode(),
         "metadata": b'{"by": "a test"}',
@@ -76,7 +76,7 @@ def changing(customer: str, version: int, merchant: str = M1, **changes: Any) ->
 
 def remembering(customer: str, version: int, key: bytes, merchant: str = M1, **changes: Any) -> Append:
     """A command without an event: only its key is to be remembered."""
-    values = {"idempotency_key": key, "fingerprint": FINGERPRINT, "status": 200}
+    values: dict[str, Any] = {"idempotency_key": key, "fingerprint": FINGERPRINT, "status": 200}
     return Append(merchant, customer, version, **(values | changes))
 
 
@@ -160,8 +160,11 @@ class Store:
         before = email_key(loaded.customer.values["email"])
         loaded.customer.update(loaded.customer.values | values, moment(loaded.customer.version + 1))
         after = email_key(loaded.customer.values["email"])
-        claims = {"email_claim": after, "email_release": before} if before != after else {}
-        return await self.events.append(Change(loaded.customer, loaded.data_key, b"{}", 200, **claims))
+        claim, release = (after, before) if before != after else (None, None)
+        change = Change(
+            loaded.customer, loaded.data_key, b"{}", 200, email_claim=claim, email_release=release
+        )
+        return await self.events.append(change)
 
     async def delete(self, customer: str, merchant: str = M1) -> Outcome:
         """Load, delete, append."""

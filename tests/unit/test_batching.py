@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from events.batching import Batcher, Fifo
-from events.errors import StoreBusy
+from events.errors import StoreBusy, StoreUnavailable
 
 Answers = Sequence[str | Exception]
 
@@ -155,14 +155,14 @@ async def test_a_full_queue_refuses_at_once_and_has_room_again_later() -> None:
     assert "d" not in [question for batch in worker.batches for question in batch]
 
 
-async def test_stopping_refuses_what_waits_and_whose_answer_is_under_way() -> None:
+async def test_stopping_refuses_what_waits_and_does_not_know_what_became_of_what_was_sent() -> None:
     worker = Worker()
     async with working(worker) as batcher:
         under_way = batcher.ask("a")
         await worker.began(1)
         waiting = batcher.ask("b")
     refusals = await all_of([under_way, waiting])
-    assert [type(refusal) for refusal in refusals] == [StoreBusy, StoreBusy]
+    assert [type(refusal) for refusal in refusals] == [StoreUnavailable, StoreBusy]
 
 
 async def test_a_batch_whose_answers_are_too_few_leaves_nobody_waiting() -> None:

@@ -42,7 +42,7 @@ FROM_BELOW: dict[type[Exception], tuple[int, str]] = {
     DataKeyMissing: (500, "internal_error"),
     SealBroken: (500, "internal_error"),
     MigrationError: (500, "internal_error"),
-    CustomerDeleted: (500, "internal_error"),
+    CustomerDeleted: (404, "customer_not_found"),
 }
 """How each error below HTTP is answered when nobody has dealt with it before."""
 
@@ -152,7 +152,7 @@ async def test_a_refusal_reaches_the_client_as_it_is(refusal: ApiError) -> None:
         KeyError(CANARY),
         TimeoutError(CANARY),
         OSError(CANARY),
-        CustomerDeleted(CANARY),
+        MigrationError(CANARY),
         ExceptionGroup(CANARY, [ValueError(CANARY)]),
     ],
     ids=lambda error: type(error).__name__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import cache
 from itertools import groupby
 
 import pytest
@@ -16,13 +17,19 @@ from events.errors import StoreBusy
 from events.lanes import FairQueue
 
 
-def waiting(merchant_id: str, version: int) -> Waiting[Append, Outcome]:
-    """A command of this merchant; nobody awaits it here."""
+@cache
+def nobody() -> asyncio.Future[Outcome]:
+    """An answer that nobody awaits: a queue does not look at it."""
     loop = asyncio.new_event_loop()
     try:
-        return Append(merchant_id, "cus_1", version), loop.create_future()
+        return loop.create_future()
     finally:
         loop.close()
+
+
+def waiting(merchant_id: str, version: int) -> Waiting[Append, Outcome]:
+    """A command of this merchant."""
+    return Append(merchant_id, "cus_1", version), nobody()
 
 
 def filled(merchants: str, *, room: int = 1000, share: int = 1000) -> FairQueue:

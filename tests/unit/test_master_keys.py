@@ -106,7 +106,7 @@ def test_a_generated_text_is_one_line_that_is_read_back() -> None:
     ],
 )
 def test_a_malformed_text_is_refused_without_being_quoted(text: str) -> None:
-    with pytest.raises(ValueError, match="a master key") as refused:
+    with pytest.raises(ValueError, match="master key") as refused:
         MasterKeys.from_text(text)
     shown = f"{refused.value}{refused.value.__cause__ or ''}"
     assert refused.value.__suppress_context__ or refused.value.__context__ is None

@@ -89,6 +89,8 @@ def answer(customer: Customer, status: int = 200) -> web.Response:
     content = {
         "id": f"cus_{customer.id.hex}",
         "object": "customer",
+        "email": customer.personal["email"],
+        "name": customer.personal["name"],
         **customer.personal,
         "created": int(customer.created_on.timestamp()),
         "updated": int(customer.modified_on.timestamp()),
