@@ -106,9 +106,8 @@ async def _answer(taken: list[Waiting[Q, A]], run: Run[Q, A]) -> None:
     answers: Sequence[A | Exception] = [unknown] * len(taken)
     try:
         given = await run([question for question, _ in taken])
-        if len(given) != len(taken):
-            raise RuntimeError(f"{len(given)} answers to {len(taken)} questions")
-        answers = given
+        wrong_count = RuntimeError(f"{len(given)} answers to {len(taken)} questions")
+        answers = given if len(given) == len(taken) else [wrong_count] * len(taken)
     except Exception as error:  # noqa: BLE001  # whatever it is, those who wait must hear of it
         answers = [error] * len(taken)
     finally:

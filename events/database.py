@@ -43,6 +43,7 @@ _GONE = (
     asyncpg.CannotConnectNowError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # 55000: the database takes no connections now
     asyncpg.InsufficientResourcesError,  # 53: disk or memory full
     asyncpg.PostgresIOError,  # 58: the system under the server
     asyncpg.InternalClientError,
@@ -61,6 +62,8 @@ async def translated(what: str) -> AsyncIterator[None]:
         raise StoreBusy(f"{what}: locked by others for too long") from error
     except _GONE as error:
         raise StoreUnavailable(f"{what}: {describe(error)}") from error
+    except asyncpg.DataError as error:  # its text quotes the value at fault
+        raise StatementFailed(f"{what}: {type(error).__name__}") from error
     except asyncpg.PostgresError as error:
         raise StatementFailed(f"{what}: {describe(error)}") from error
 

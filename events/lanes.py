@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter
 from time import monotonic
@@ -23,7 +24,8 @@ from events.batching import Batcher, Waiting
 from events.command import Append, Outcome
 from events.database import KEYED_LOOKUPS, Connection
 from events.errors import StatementFailed, StoreBusy, StoreUnavailable
-from events.queries import APPEND
+from events.queries import APPEND, LOCK_HASTILY, LOCK_PATIENTLY
+from events.statements import Statement
 
 BATCH = 256
 LOCK_TIMEOUT = "300ms"
@@ -87,16 +89,28 @@ class Lane:
         except StoreUnavailable as error:
             return [error] * len(commands)
         except StoreBusy as error:
-            failure: Exception = error
-            parts = [list(part) for _, part in groupby(commands, _merchant)]
-            if len(parts) == 1:
-                self.slow[commands[0].merchant_id] = monotonic() + SLOW_SECONDS
+            return await self._write_by_merchant(commands, error)
         except StatementFailed as error:
-            failure = error
-            parts = [[command] for command in commands]
+            if len(commands) == 1:
+                return [error]
+            return [outcome for command in commands for outcome in await self.write([command])]
+
+    async def _write_by_merchant(
+        self, commands: list[Append], error: StoreBusy
+    ) -> Sequence[Outcome | Exception]:
+        """One locked ledger must not delay the others of its batch; several must not add up."""
+        parts = [list(part) for _, part in groupby(commands, _merchant)]
         if len(parts) == 1:
-            return [failure] * len(commands)
-        return [outcome for part in parts for outcome in await self.write(part)]
+            self.slow[commands[0].merchant_id] = monotonic() + SLOW_SECONDS
+            return [error] * len(commands)
+        await self._set(LOCK_HASTILY)
+        outcomes = [outcome for part in parts for outcome in await self.write(part)]
+        await self._set(LOCK_PATIENTLY)
+        return outcomes
+
+    async def _set(self, statement: Statement) -> None:
+        with suppress(StoreUnavailable):  # a new connection begins with the usual settings
+            await self._connection.fetch(statement)
 
     async def _submit(self, commands: list[Append]) -> list[Outcome]:
         pause = FIRST_PAUSE_SECONDS
@@ -123,9 +137,8 @@ class Lanes:
 
     def __init__(self, url: str, *, lanes: int, room: int, deadline: float) -> None:
         self._lanes = [Lane(url, deadline) for _ in range(lanes + 1)]
-        self._batchers = [
-            Batcher(FairQueue(room, share=max(1, room // 4)), [lane.write], most=BATCH) for lane in self._lanes
-        ]
+        share = max(1, room // 4)
+        self._batchers = [Batcher(FairQueue(room, share), [lane.write], most=BATCH) for lane in self._lanes]
 
     def start(self) -> None:
         """Begin to work, on the running loop."""

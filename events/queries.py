@@ -11,6 +11,8 @@ SQL = Path(__file__).parent / "sql"
 _STATEMENTS = read_statements(SQL / "queries.sql")
 
 APPEND = _STATEMENTS["append"]
+LOCK_HASTILY = _STATEMENTS["lock_hastily"]
+LOCK_PATIENTLY = _STATEMENTS["lock_patiently"]
 LOAD_CUSTOMERS = _STATEMENTS["load_customers"]
 SAVE_SNAPSHOT = _STATEMENTS["save_snapshot"]
 DROP_OLDER_SNAPSHOTS = _STATEMENTS["drop_older_snapshots"]

@@ -10,6 +10,7 @@ import orjson
 
 from events.customer import MEMBERS, Values
 
+
 def render_customer(customer_id: str, values: Values, created: int, updated: int) -> bytes:
     """The customer object; times are whole seconds since 1970."""
     return orjson.dumps(

@@ -12,16 +12,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
+import structlog
+
 from events.batching import Batcher, Fifo
 from events.command import Append, Outcome
 from events.customer import Customer
 from events.database import KEYED_LOOKUPS, Connection, Database
+from events.errors import StoreError
 from events.lanes import Lanes
 from events.loading import Loaded, Loader, Wanted, mapper_with
 from events.mapper import from_microseconds
 from events.master_keys import MasterKeys
 from events.queries import DROP_OLDER_SNAPSHOTS, SAVE_SNAPSHOT
 from events.sealing import DataKey
+
+log = structlog.get_logger(__name__)
 
 SNAPSHOT_EVERY = 100
 """Versions between snapshots."""
@@ -132,20 +137,20 @@ class EventStore:
 
     def _take_snapshot(self, change: Change) -> None:
         """Beside the request: a snapshot that fails costs time at the next load, nothing else."""
-        task = asyncio.create_task(self._save_snapshot(change.customer, change.data_key))
+        # Taken now: whoever goes on with this customer changes it.
+        snapshot = Customer.Snapshot.take(change.customer)
+        task = asyncio.create_task(self._save_snapshot(snapshot, change.data_key))
         self._snapshots.add(task)
         task.add_done_callback(self._snapshots.discard)
 
-    async def _save_snapshot(self, customer: Customer, data_key: DataKey | None) -> None:
-        stored = mapper_with(data_key).to_stored_event(Customer.Snapshot.take(customer))
-        await self._database.fetch(
-            SAVE_SNAPSHOT,
-            customer.id,
-            stored.originator_version,
-            stored.topic,
-            stored.state,
-            customer.merchant_id,
-        )
-        await self._database.fetch(
-            DROP_OLDER_SNAPSHOTS, customer.id, stored.originator_version, customer.merchant_id
-        )
+    async def _save_snapshot(self, snapshot: Customer.Snapshot, data_key: DataKey | None) -> None:
+        customer_id, merchant_id = snapshot.originator_id, snapshot.merchant_id
+        stored = mapper_with(data_key).to_stored_event(snapshot)
+        version = stored.originator_version
+        try:
+            await self._database.fetch(
+                SAVE_SNAPSHOT, customer_id, version, stored.topic, stored.state, merchant_id
+            )
+            await self._database.fetch(DROP_OLDER_SNAPSHOTS, customer_id, version, merchant_id)
+        except StoreError as error:
+            log.warning("snapshot_failed", customer_id=customer_id, version=version, reason=str(error))

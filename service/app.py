@@ -22,6 +22,7 @@ from events.queries import DROP_OLD_IDEMPOTENCY_KEYS
 from projections.sweep import run_sweep
 from service.clock import now_microseconds
 from service.errors import StartupError
+from service.protocol import ContractRunner
 from service.routes import make_app
 from service.services import Services, open_services
 from service.settings import Settings
@@ -31,6 +32,8 @@ IDEMPOTENCY_KEYS_KEPT = 48 * 3600 * 1_000_000
 
 KEYS_AT_ONCE = 1000
 CLEANING_SECONDS = 600.0
+CUT_SECONDS = 1.0
+"""What is left to connections once no request is under way any more, or too long."""
 BACKLOG = 1024
 GARBAGE_THRESHOLD = 20_000
 """Objects; a request makes and frees some hundred, nearly all without help from the collector."""
@@ -73,9 +76,7 @@ async def _listen(
     on_ready: Callable[[str], None],
     stop: asyncio.Event,
 ) -> None:
-    runner = web.AppRunner(
-        make_app(services), access_log=None, handle_signals=False, shutdown_timeout=settings.shutdown_seconds
-    )
+    runner = ContractRunner(make_app(services), shutdown_timeout=CUT_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=BACKLOG)
@@ -87,6 +88,9 @@ async def _listen(
         on_ready(_url(host, runner))
         await stop.wait()
         services.stopping.set()
+        await site.stop()
+        # Before cleaning up: aiohttp would throw away what still arrives of a body.
+        await services.under_way.wait_until_none(settings.shutdown_seconds)
     finally:
         await runner.cleanup()
 

@@ -77,7 +77,7 @@ class Call:
             return await self.request.read()
         except HTTPRequestEntityTooLarge:
             raise BodyTooLarge(BODY_LIMIT) from None
-        except (web.RequestPayloadError, HttpProcessingError) as error:
+        except (web.RequestPayloadError, HttpProcessingError, ConnectionResetError) as error:
             raise InvalidRequest("The body did not arrive whole") from error
 
     def one_header(self, name: str) -> str | None:

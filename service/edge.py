@@ -48,7 +48,7 @@ async def edge(
     try:
         response = await handler(request)
     except Exception as error:  # noqa: BLE001  # the border: nothing passes it unnamed
-        response = _refusal(_named(error, request, request_id), request_id)
+        response = refusal(_named(error, request, request_id), request_id)
     headers = response.headers
     headers["X-Request-Id"] = request_id
     if request.path.startswith("/v1"):
@@ -62,8 +62,12 @@ def endpoint(
     """An aiohttp handler that lets callers with the scope in."""
 
     async def handle(request: web.Request) -> web.Response:
-        caller = await _authenticate(services, request, scope)
-        return await handler(Call(request, request[REQUEST_ID], services, caller))
+        with services.under_way.one():
+            caller = await _authenticate(services, request, scope)
+            response = await handler(Call(request, request[REQUEST_ID], services, caller))
+        if services.stopping.is_set():
+            response.force_close()
+        return response
 
     return handle
 
@@ -112,6 +116,7 @@ def _of_aiohttp(error: web.HTTPException, request: web.Request) -> ApiError:
     return InvalidRequest("The request cannot be understood")
 
 
-def _refusal(error: ApiError, request_id: str) -> web.Response:
-    headers = {"Content-Type": CONTENT_TYPE, **error.headers}
+def refusal(error: ApiError, request_id: str) -> web.Response:
+    """The answer that an error of the contract is."""
+    headers = {"Content-Type": CONTENT_TYPE, "X-Request-Id": request_id, **error.headers}
     return web.Response(body=error_body(error, request_id), status=error.status, headers=headers)

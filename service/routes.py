@@ -10,6 +10,7 @@ from service.call import BODY_LIMIT
 from service.commands import create_customer, delete_customer, update_customer
 from service.edge import Handler, edge, endpoint
 from service.health import healthz, readyz
+from service.protocol import expect
 from service.reads import get_customer, get_customers
 from service.services import SERVICES, Services
 
@@ -40,9 +41,8 @@ def make_app(services: Services) -> web.Application:
     app[SERVICES] = services
     for route in ROUTES:
         handler = endpoint(services, route.scope, route.handler)
-        app.router.add_route(route.method, route.path, handler)
-        if route.method == "GET":
-            app.router.add_route("HEAD", route.path, handler)
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            app.router.add_route(method, route.path, handler, expect_handler=expect)
     for path, probe in OPEN_ROUTES:
         app.router.add_get(path, probe)
     return app

@@ -22,6 +22,7 @@ from projections.customers import CustomerReader
 from service.auth import Authenticator
 from service.locks import KeyedLocks
 from service.settings import Settings
+from service.under_way import UnderWay
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Services:
     changing: KeyedLocks
     """One change of a customer at a time in this process: the others need not fail first."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    under_way: UnderWay = field(default_factory=UnderWay)
 
 
 SERVICES = web.AppKey("services", Services)

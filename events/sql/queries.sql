@@ -2,6 +2,12 @@
 SELECT kind, position, recorded_at, customer_id, version, status
 FROM events.append($1::events.command[]);
 
+-- lock_hastily: for a batch's parts, which have waited once already
+SET lock_timeout = '30ms';
+
+-- lock_patiently: the usual patience with a merchant's lock
+SET lock_timeout = '300ms';
+
 -- load_customers: for each (merchant, customer, idempotency key, last version) wanted: the key's row, the data key, the newest snapshot and the events beyond it
 SELECT
     w.n,

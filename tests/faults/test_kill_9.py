@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
-from service.embedded import EmbeddedPostgres
 from tests.support.api import Answer
-from tests.support.database_proxy import DatabaseProxy, database_proxy
-from tests.support.databases import TestDatabase
-from tests.support.deployment import Deployment, deployed
+from tests.support.database_proxy import DatabaseProxy
+from tests.support.deployment import Deployment
 from tests.support.serve import comes_about
 
 KEY = {"Idempotency-Key": "the-one"}
 IF_SECOND = {"If-Match": '"2"'}
-
-
-@pytest_asyncio.fixture
-async def proxy(
-    migrated_postgres: EmbeddedPostgres, database: TestDatabase
-) -> AsyncIterator[DatabaseProxy]:
-    async with database_proxy(migrated_postgres, database) as made:
-        yield made
-
-
-@pytest_asyncio.fixture
-async def deployment(proxy: DatabaseProxy) -> AsyncIterator[Deployment]:
-    async with deployed(proxy.database) as made:
-        yield made
 
 
 async def test_a_create_killed_before_commit_has_no_effect_and_its_retry_creates(
@@ -136,7 +118,5 @@ async def has_no_answer(request: asyncio.Task[Answer]) -> None:
 
 async def nobody_is_left(deployment: Deployment) -> bool:
     """No connection of the application's role is open any more."""
-    query = (
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND usename = 'customers_app'"
-    )
+    query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND usename = 'customers_app'"
     return not await deployment.operator.select(query)

@@ -1,4 +1,4 @@
-"""F29: the retry of a create whose connection died while it waited for the ledger: one customer."""
+"""F29: a retry while the first request is under way, also at another server: one effect, one answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import asyncpg
 import pytest_asyncio
 
 from service.settings import Settings
-from tests.support.api import Client, RunningApi, running_api, serving
+from tests.support.api import Answer, Client, RunningApi, running_api, serving
 from tests.support.databases import TestDatabase
 from tests.support.serve import comes_about
 
@@ -32,6 +32,49 @@ async def clients(api: RunningApi, database: TestDatabase) -> AsyncIterator[list
         yield [api.client, api.client.at(url)]
 
 
+def one_effect(answers: list[Answer]) -> Answer:
+    """All are the same answer, of which all but one are marked as repetitions."""
+    assert {(answer.status, answer.body) for answer in answers} == {(answers[0].status, answers[0].body)}
+    replayed = [answer for answer in answers if answer.headers.get("Idempotent-Replayed") == "true"]
+    assert len(replayed) == len(answers) - 1
+    return answers[0]
+
+
+async def test_creates_with_one_key_at_once_over_two_servers_make_one_customer(
+    api: RunningApi, clients: list[Client]
+) -> None:
+    answers = await asyncio.gather(*[client.create(KEY) for client in clients * 10])
+    assert one_effect(answers).status == 201
+    assert (await api.stored())["customer_events"] == 1
+
+
+async def test_patches_with_one_key_at_once_over_two_servers_change_once(
+    api: RunningApi, clients: list[Client]
+) -> None:
+    customer_id = (await api.client.created())["id"]
+    for key in (KEY, {"Idempotency-Key": "no-op"}):
+        patches = [client.patch(customer_id, key, name="Jo") for client in clients * 10]
+        assert one_effect(await asyncio.gather(*patches)).version == 2
+
+
+async def test_deletes_with_one_key_at_once_over_two_servers_delete_once(
+    api: RunningApi, clients: list[Client]
+) -> None:
+    customer_id = (await api.client.created())["id"]
+    answers = await asyncio.gather(*[client.delete(customer_id, KEY) for client in clients * 10])
+    assert one_effect(answers).version == 2
+    assert (await api.stored())["customer_events"] == 2
+
+
+async def test_of_different_requests_under_one_key_at_once_one_wins_and_the_others_are_422(
+    api: RunningApi, clients: list[Client]
+) -> None:
+    creates = [clients[n % 2].create(KEY, email=f"{n}@example.com") for n in range(10)]
+    answers = await asyncio.gather(*creates)
+    assert sorted(answer.status for answer in answers) == [201] + [422] * 9
+    assert (await api.stored())["email_claims"] == 1
+
+
 @asynccontextmanager
 async def head_locked(api: RunningApi, database: TestDatabase) -> AsyncIterator[None]:
     """The merchant's ledger is locked by somebody else."""
@@ -44,14 +87,28 @@ async def head_locked(api: RunningApi, database: TestDatabase) -> AsyncIterator[
         await connection.close()
 
 
-async def waiting_for_locks(api: RunningApi, count: int) -> bool:
-    """Whether so many of our connections wait for a lock."""
+async def wait_for_locks(api: RunningApi, *requests: asyncio.Task[Answer]) -> bool:
+    """Whether a connection waits for a lock for each of the requests that have no answer yet."""
     query = """
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND usename = 'customers_app' AND wait_event_type = 'Lock'
     """
     (row,) = await api.operator.select(query)
-    return bool(row["count"] >= count)
+    return bool(row["count"] >= sum(not request.done() for request in requests))
+
+
+async def test_a_retry_waits_for_the_first_or_is_told_to_come_again(
+    api: RunningApi, clients: list[Client], database: TestDatabase
+) -> None:
+    async with head_locked(api, database):
+        requests = [asyncio.create_task(client.create(KEY)) for client in clients]
+        await comes_about(lambda: wait_for_locks(api, *requests), what="two creates that wait")
+    answers = [await request for request in requests]
+    again = await api.client.create(KEY)
+    assert again.status == 201
+    assert {answer.status for answer in answers} <= {201} | BUSY
+    assert {answer.body for answer in answers if answer.status == 201} <= {again.body}
+    assert (await api.stored())["customer_events"] == 1
 
 
 async def test_a_create_whose_connection_died_on_the_head_lock_is_made_once(
@@ -59,13 +116,13 @@ async def test_a_create_whose_connection_died_on_the_head_lock_is_made_once(
 ) -> None:
     async with head_locked(api, database):
         first = asyncio.create_task(api.client.create(KEY))
-        await comes_about(lambda: waiting_for_locks(api, 1), what="a create that waits")
+        await comes_about(lambda: wait_for_locks(api, first), what="a create that waits")
         await api.operator.select("""
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND usename = 'customers_app' AND wait_event_type = 'Lock'
         """)
         retry = asyncio.create_task(clients[1].create(KEY))
-        await comes_about(lambda: waiting_for_locks(api, 1), what="a create that waits again")
+        await comes_about(lambda: wait_for_locks(api, retry), what="a retry that waits")
     answers = [await first, await retry, await api.client.create(KEY)]
     assert answers[2].status == 201
     assert {answer.body for answer in answers if answer.status == 201} == {answers[2].body}

@@ -1,37 +1,21 @@
-"""SIGTERM (F4): requests under way are finished, the process ends with 0, and nothing acknowledged is lost."""
+"""SIGTERM (F4): requests under way are finished, the exit status is 0, nothing acknowledged is lost."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import aiohttp
-import pytest_asyncio
 
-from service.embedded import EmbeddedPostgres
 from tests.support.api import Client
-from tests.support.database_proxy import DatabaseProxy, database_proxy
-from tests.support.databases import TestDatabase
-from tests.support.deployment import Deployment, deployed
+from tests.support.database_proxy import DatabaseProxy
+from tests.support.deployment import Deployment
 from tests.support.ledger import check_ledger
 from tests.support.load import Load
 from tests.support.serve import Serve, comes_about
-
-
-@pytest_asyncio.fixture
-async def proxy(
-    migrated_postgres: EmbeddedPostgres, database: TestDatabase
-) -> AsyncIterator[DatabaseProxy]:
-    async with database_proxy(migrated_postgres, database) as made:
-        yield made
-
-
-@pytest_asyncio.fixture
-async def deployment(proxy: DatabaseProxy) -> AsyncIterator[Deployment]:
-    async with deployed(proxy.database) as made:
-        yield made
 
 
 async def test_a_write_under_way_is_finished_and_answered(
@@ -44,7 +28,7 @@ async def test_a_write_under_way_is_finished_and_answered(
         request = asyncio.create_task(client.create())
         await proxy.answers.holding()
         serve.terminate()
-        await comes_about(lambda: is_not_ready(client), what="the end of readiness")
+        await comes_about(lambda: is_closed(client), what="the end of the listener")
         assert not request.done()
         proxy.answers.open()
         answer = await request
@@ -52,6 +36,26 @@ async def test_a_write_under_way_is_finished_and_answered(
         assert await serve.ended() == 0
         assert "Traceback" not in serve.said()
     assert await deployment.versions(answer.json()["id"]) == [1]
+
+
+async def test_connections_that_are_still_open_learn_that_it_is_stopping(
+    deployment: Deployment, proxy: DatabaseProxy
+) -> None:
+    async with deployment.serve() as serve:
+        client = deployment.client(serve)
+        await client.created(email="warm@example.com")
+        kept = HTTPConnection(urlsplit(serve.url).netloc, timeout=10)
+        assert ask(kept, "/healthz") == (200, None)
+        proxy.answers.close()
+        request = asyncio.create_task(client.create())
+        await proxy.answers.holding()
+        serve.terminate()
+        await comes_about(lambda: is_closed(client), what="the end of the listener")
+        assert ask(kept, "/readyz") == (503, "close")
+        proxy.answers.open()
+        assert (await request).status == 201
+        assert await serve.ended() == 0
+        kept.close()
 
 
 async def test_a_body_under_way_may_still_arrive(deployment: Deployment) -> None:
@@ -62,13 +66,13 @@ async def test_a_body_under_way_may_still_arrive(deployment: Deployment) -> None
         await arrives.wait()
         yield b'"name": "Slow Body"}'
 
-    async with deployment.serve() as serve:
+    async with deployment.serve(shutdown_seconds=2) as serve:
         client = deployment.client(serve)
         request = asyncio.create_task(client.request("POST", "/v1/customers", content=body()))
         await comes_about(lambda: has_clients(serve, 1), what="the request")
         await client.get("cus_01jd4q8w9zexampxexampxe000")
         serve.terminate()
-        await comes_about(lambda: is_not_ready(client), what="the end of readiness")
+        await comes_about(lambda: is_closed(client), what="the end of the listener")
         arrives.set()
         assert (await request).status == 201
         assert await serve.ended() == 0
@@ -110,21 +114,29 @@ async def test_a_rolling_restart_under_load_loses_and_doubles_nothing(deployment
     await check_ledger(deployment.environment["CUSTOMERS_ADMIN_DATABASE_URL"])
 
 
-async def is_not_ready(client: Client) -> bool:
-    """Whether a load balancer would send nothing more here."""
+async def is_closed(client: Client) -> bool:
+    """Whether the process takes no new connections; asked without the database, which may be held back."""
     try:
-        async with aiohttp.ClientSession() as session, session.get(f"{client.url}/readyz") as answer:
-            return answer.status == 503
+        async with aiohttp.ClientSession() as session, session.get(f"{client.url}/healthz"):
+            return False
     except aiohttp.ClientConnectionError:
         return True
 
 
 async def has_clients(serve: Serve, count: int) -> bool:
-    """Whether the process is connected with so many clients."""
-    return len([each for each in serve.inside.net_connections("tcp") if each.raddr]) >= count
+    """Whether so many clients are connected with the process."""
+    return serve.clients() >= count
 
 
 def connect(serve: Serve) -> socket.socket:
     """A connection on which nothing has been sent yet."""
     where = urlsplit(serve.url)
     return socket.create_connection((where.hostname, where.port), timeout=10)
+
+
+def ask(connection: HTTPConnection, path: str) -> tuple[int, str | None]:
+    """GET on a connection that is kept; the status and whether it is to end."""
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status, answer.headers["Connection"]

@@ -214,7 +214,7 @@ def any_command(chance: random.Random) -> Append:
     """Some command; few merchants, customers, versions, emails and keys, so that they often meet."""
     merchant = chance.choice([M1, M1, M2, M3, NOWHERE])
     customer, version = chance.choice([C1, C2, C3]), chance.randint(1, 5)
-    more = {
+    more: dict[str, Any] = {
         "idempotency_key": chance.choice([None, None, KEY, KEY2]),
         "fingerprint": chance.choice([FINGERPRINT, FINGERPRINT, OTHER_FINGERPRINT]),
     }

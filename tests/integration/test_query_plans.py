@@ -1,3 +1,244 @@
-"""The plans of the hot statements."""
+"""The plans of the hot statements: look-ups by key read by index, however big the tables become.
+
+In: a database of many customers and events with statistics of them, and an empty one. Out: each statement's
+plan under the settings that the code runs it with, generic and custom alike where the server may choose.
+"""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from events.database import KEYED_LOOKUPS
+from events.loading import LATEST
+from events.queries import APPEND, LOAD_CUSTOMERS
+from events.statements import Statement
+from projections.queries import CREATION_OF, LIST_NEWER, LIST_OLDER, NEXT_EVENTS, READ_CUSTOMERS, ROWS_OF
+from service.embedded import EmbeddedPostgres
+from tests.support.databases import TestDatabase, fresh_database, run_sql
+from tests.support.store import (
+    FINGERPRINT,
+    M1,
+    Connection,
+    changing,
+    connected,
+    creating,
+    customer_id,
+    make_merchants,
+    merchant_id,
+)
+
+MERCHANTS = 40
+CUSTOMERS = 250  # of each merchant
+VERSIONS = 3
+
+FILL = f"""
+CREATE TEMPORARY TABLE customers AS
+SELECT m.id AS merchant_id, format('cus_%s_%s', m.number, c.number) AS customer_id, c.number AS number
+FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM events.merchants) AS m
+CROSS JOIN generate_series(1, {CUSTOMERS}) AS c (number);
+
+INSERT INTO events.customer_events (
+    originator_id, originator_version, topic, state, merchant_id, position, recorded_at, hash, metadata
+)
+SELECT customer_id, version, 'CustomerUpdated', repeat('s', 300)::bytea, merchant_id,
+    (version - 1) * {CUSTOMERS} + number, (version - 1) * {CUSTOMERS} + number, '\\x00', '{{}}'
+FROM customers CROSS JOIN generate_series(1, {VERSIONS}) AS v (version);
+
+INSERT INTO events.customer_keys SELECT merchant_id, customer_id, '\\x00', 1 FROM customers;
+
+INSERT INTO events.email_claims SELECT merchant_id, number || '@example.com', customer_id FROM customers;
+
+INSERT INTO events.idempotency_keys
+SELECT merchant_id, sha256(customer_id::bytea), '\\x00', customer_id, 1, 201, number FROM customers;
+
+INSERT INTO events.customer_snapshots
+SELECT customer_id, 2, 'CustomerSnapshot', '', merchant_id FROM customers;
+
+INSERT INTO projections.customers
+SELECT merchant_id, customer_id, 2, number, number, number % 10 = 0, repeat('b', 300)::bytea FROM customers;
+
+UPDATE events.merchants SET position = {CUSTOMERS * VERSIONS}, recorded_at = {CUSTOMERS * VERSIONS};
+"""
+
+GROWING = {
+    "customer_events",
+    "customer_keys",
+    "customer_snapshots",
+    "email_claims",
+    "idempotency_keys",
+    "customers",
+}
+"""Those that grow with customers."""
+
+SOME_MERCHANTS = [merchant_id(number) for number in range(1, 17)]
+SOME_CUSTOMERS = [customer_id(number) for number in range(1, 17)]
+SOME_KEYS = [bytes([number]) * 32 for number in range(16)]
+NOBODY: list[Any] = [None] * 16
+
+ON_KEPT_CONNECTIONS: dict[str, tuple[Statement, list[Any]]] = {
+    "load_customers": (LOAD_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, SOME_KEYS, [LATEST] * 16]),
+    "read_customers by id": (READ_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, NOBODY]),
+    "read_customers by email": (READ_CUSTOMERS, [SOME_MERCHANTS, NOBODY, ["1@example.com"] * 16]),
+}
+"""What loaders and readers run, under KEYED_LOOKUPS."""
+
+IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
+    "list_older": (LIST_OLDER, [M1, 0, 2**62, 2**62, "", 11]),
+    "list_older within a time": (LIST_OLDER, [M1, 20, 40, 30, "cus_1_30", 101]),
+    "list_newer": (LIST_NEWER, [M1, 0, 2**62, 30, "cus_1_30", 11]),
+    "creation_of": (CREATION_OF, ["cus_1_1", M1]),
+    "next_events": (NEXT_EVENTS, [M1, 20, 100]),
+    "rows_of": (ROWS_OF, [M1, SOME_CUSTOMERS]),
+}
+"""What runs in the pool, where PostgreSQL chooses between generic and custom plans."""
+
+OTHER_MODES = ["force_generic_plan", "force_custom_plan"]
+
+Plan = dict[str, Any]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def filled(migrated_postgres: EmbeddedPostgres) -> AsyncIterator[TestDatabase]:
+    """Many customers, and statistics of them."""
+    async with fresh_database(migrated_postgres) as database:
+        await make_merchants(database, *[merchant_id(number) for number in range(1, MERCHANTS + 1)])
+        await run_sql(database.admin_url, FILL, "VACUUM ANALYZE")
+        yield database
+
+
+@asynccontextmanager
+async def explaining(url: str, **settings: str) -> AsyncIterator[Explainer]:
+    """A connection of the application's role under these settings."""
+    async with connected(url, **settings) as raw:
+        yield Explainer(raw)
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """Explains statements as this connection prepares and executes them."""
+
+    raw: Connection
+
+    async def plan(self, statement: Statement, arguments: list[Any]) -> Plan:
+        """The plan of the prepared statement, and the rows that it really read."""
+        given = ", ".join(literal(argument) for argument in arguments)
+        await self.raw.execute("DEALLOCATE ALL")
+        await self.raw.execute(f"PREPARE explained AS {statement.text}")
+        explained = await self.raw.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE explained ({given})")
+        return orjson.loads(explained)[0]["Plan"]  # type: ignore[no-any-return]  # JSON
+
+
+def literal(value: Any) -> str:
+    """A value as SQL; its type is the parameter's."""
+    if value is None:
+        return "NULL"
+    return "'" + (f"{{{', '.join(map(element, value))}}}" if isinstance(value, list) else str(value)) + "'"
+
+
+def element(value: Any) -> str:
+    """A value in the text of an array."""
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
+    return "NULL" if value is None else str(value)
+
+
+def nodes(plan: Plan) -> Iterator[Plan]:
+    """The nodes of a plan, from its top."""
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+def read_whole(plan: Plan) -> list[str]:
+    """The growing tables that a plan reads without asking an index for certain rows."""
+    tables = [node for node in nodes(plan) if node.get("Relation Name") in GROWING]
+    return [node["Relation Name"] for node in tables if not {"Index Cond", "Recheck Cond"} & set(node)]
+
+
+def read_in_vain(plan: Plan) -> int:
+    """How many rows, on average of a node's loops, were read and thrown away."""
+    reasons = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
+    return sum(int(node.get(reason, 0)) for node in nodes(plan) for reason in reasons)
+
+
+async def test_these_tests_see_a_table_that_is_read_whole(filled: TestDatabase) -> None:
+    whole = Statement("whole", "SELECT FROM projections.customers WHERE body = $1")
+    async with explaining(filled.url, **KEYED_LOOKUPS) as explainer:
+        plan = await explainer.plan(whole, ["nobody"])
+    assert read_whole(plan) == ["customers"]
+    assert read_in_vain(plan) == MERCHANTS * CUSTOMERS
+
+
+@pytest.mark.parametrize("name", ON_KEPT_CONNECTIONS)
+async def test_batched_lookups_read_by_index(filled: TestDatabase, name: str) -> None:
+    async with explaining(filled.url, **KEYED_LOOKUPS) as explainer:
+        plan = await explainer.plan(*ON_KEPT_CONNECTIONS[name])
+    assert read_whole(plan) == []
+    assert read_in_vain(plan) == 0
+
+
+@pytest.mark.parametrize("name", ON_KEPT_CONNECTIONS)
+async def test_batched_lookups_planned_on_empty_tables_read_by_index_too(
+    database: TestDatabase, name: str
+) -> None:
+    async with explaining(database.url, **KEYED_LOOKUPS) as explainer:
+        plan = await explainer.plan(*ON_KEPT_CONNECTIONS[name])
+    assert read_whole(plan) == []
+
+
+@pytest.mark.parametrize("mode", OTHER_MODES)
+@pytest.mark.parametrize("name", IN_THE_POOL)
+async def test_other_reads_go_by_index_however_they_are_planned(
+    filled: TestDatabase, name: str, mode: str
+) -> None:
+    async with explaining(filled.url, plan_cache_mode=mode) as explainer:
+        plan = await explainer.plan(*IN_THE_POOL[name])
+    assert read_whole(plan) == []
+    assert read_in_vain(plan) == 0
+
+
+@pytest.mark.parametrize("name", IN_THE_POOL)
+async def test_other_reads_planned_on_empty_tables_go_by_index_too(database: TestDatabase, name: str) -> None:
+    async with explaining(database.url, plan_cache_mode="force_generic_plan") as explainer:
+        plan = await explainer.plan(*IN_THE_POOL[name])
+    assert read_whole(plan) == []
+
+
+@pytest.mark.parametrize("mode", OTHER_MODES)
+@pytest.mark.parametrize("name", ["list_older", "list_newer"])
+async def test_a_page_of_a_list_is_read_in_the_order_of_its_index_and_no_further(
+    filled: TestDatabase, name: str, mode: str
+) -> None:
+    statement, arguments = IN_THE_POOL[name]
+    async with explaining(filled.url, plan_cache_mode=mode) as explainer:
+        plan = await explainer.plan(statement, arguments)
+    limit, scan = nodes(plan)
+    assert (limit["Node Type"], scan["Node Type"]) == ("Limit", "Index Scan")
+    assert scan["Index Name"] == "customers_by_creation"
+    assert 0 < scan["Actual Rows"] <= arguments[-1]
+
+
+async def test_append_reads_nothing_from_end_to_end(filled: TestDatabase) -> None:
+    known = f"cus_1_{CUSTOMERS}"
+    commands = [
+        creating(SOME_CUSTOMERS[0], "new@example.com", idempotency_key=b"a key", fingerprint=FINGERPRINT),
+        creating(SOME_CUSTOMERS[1], "1@example.com"),
+        changing(
+            known, VERSIONS + 1, email_claim="newer@example.com", email_release=f"{CUSTOMERS}@example.com"
+        ),
+        changing(known, VERSIONS),
+    ]
+    async with connected(filled.admin_url, **KEYED_LOOKUPS) as raw, raw.transaction():
+        kinds = [row["kind"] for row in await raw.fetch(APPEND.text, commands)]
+        assert kinds == ["appended", "email_taken", "appended", "version_conflict"]
+        scans = (
+            "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_tup_read > 0 AND schemaname = 'events'"
+        )
+        assert await raw.fetch(scans) == []

@@ -59,8 +59,8 @@ async def rows_read(store: Store, last_version: int = LATEST) -> list[int]:
 async def times(store: Store, version: int) -> list[object]:
     """When the ledger says that the customer was created, and came to this version."""
     rows = await store.select(
-        "SELECT recorded_at FROM events.customer_events WHERE originator_version = ANY ($1) ORDER BY position",
-        [1, version],
+        "SELECT recorded_at FROM events.customer_events WHERE originator_version IN (1, $1) ORDER BY 1",
+        version,
     )
     return [from_microseconds(rows[0]["recorded_at"]), from_microseconds(rows[-1]["recorded_at"])]
 

@@ -1,7 +1,7 @@
 """Clients that write and read without a pause, and keep a record of what they were told.
 
-In: a client. Out: `Load`: each writer creates customers, changes and reads them, and repeats under the same key
-what got 503 or no answer, as the contract tells clients to. Afterwards it can say whether the store agrees.
+In: a client. Out: `Load`: each writer creates customers, changes and reads them, and repeats under the same
+key what got 503 or no answer, as the contract tells clients to. Afterwards it says whether the store agrees.
 """
 
 from __future__ import annotations

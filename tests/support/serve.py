@@ -49,7 +49,12 @@ class Serve:
 
     def said(self) -> str:
         """Everything on stdout and stderr so far."""
-        return self.output.read_text()
+        return _said(self.output)
+
+    def clients(self) -> int:
+        """How many clients the process is connected with."""
+        connections = self.inside.net_connections("tcp")
+        return sum(connection.status != psutil.CONN_LISTEN for connection in connections)
 
     def terminate(self) -> None:
         """Send SIGTERM, as every supervisor does."""
@@ -88,11 +93,15 @@ async def customers_serve(environment: Mapping[str, str], *options: str) -> Asyn
 
 
 async def _url(process: asyncio.subprocess.Process, output: Path) -> str:
-    async def said_where() -> bool:
-        assert process.returncode is None, output.read_text()
-        return LISTENING.search(output.read_text()) is not None
+    async def has_spoken() -> bool:
+        assert process.returncode is None, _said(output)
+        return LISTENING.search(_said(output)) is not None
 
-    await comes_about(said_where, what="readiness")
-    found = LISTENING.search(output.read_text())
+    await comes_about(has_spoken, what="readiness")
+    found = LISTENING.search(_said(output))
     assert found is not None
     return found[1]
+
+
+def _said(output: Path) -> str:
+    return output.read_text()

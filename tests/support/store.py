@@ -80,7 +80,7 @@ def remembering(customer: str, version: int, key: bytes, merchant: str = M1, **c
     return Append(merchant, customer, version, **(values | changes))
 
 
-def keyed(key: bytes, fingerprint: bytes = FINGERPRINT) -> dict[str, bytes]:
+def keyed(key: bytes, fingerprint: bytes = FINGERPRINT) -> dict[str, Any]:
     """The members of a command that came with an Idempotency-Key."""
     return {"idempotency_key": key, "fingerprint": fingerprint}
 
