@@ -17,7 +17,7 @@ from tests.support.ledger import check_ledger
 from tests.support.store import M1, M2, M3, connected, make_merchants
 
 ROOT = Path(__file__).parents[2]
-PROCESSES, WRITERS, COMMANDS = 2, 20, 50
+PROCESSES, WRITERS, COMMANDS = 2, 20, 100
 KILL_EVERY_SECONDS = 0.03
 
 KILL_ONE = """

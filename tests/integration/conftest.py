@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.support.databases import TestDatabase
+from service.embedded import EmbeddedPostgres
+from tests.support.databases import TestDatabase, fresh_database
 from tests.support.store import M1, M2, M3, Appender, Store, connected, make_merchants, opened_store
 
 
@@ -17,9 +18,25 @@ async def ledgers(database: TestDatabase) -> TestDatabase:
     return database
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_ledgers(migrated_postgres: EmbeddedPostgres) -> AsyncIterator[TestDatabase]:
+    """One database with three merchants for all tests that commit nothing."""
+    async with fresh_database(migrated_postgres) as made:
+        await make_merchants(made, M1, M2, M3)
+        yield made
+
+
 @pytest_asyncio.fixture
-async def appender(ledgers: TestDatabase) -> AsyncIterator[Appender]:
-    """`events.append` as the application's role calls it."""
+async def appender(shared_ledgers: TestDatabase) -> AsyncIterator[Appender]:
+    """`events.append` as the application's role calls it, in a transaction that is never committed."""
+    async with connected(shared_ledgers.url) as raw:
+        await raw.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        yield Appender(raw)
+
+
+@pytest_asyncio.fixture
+async def committing(ledgers: TestDatabase) -> AsyncIterator[Appender]:
+    """`events.append` as the lanes call it: each call a transaction of its own."""
     async with connected(ledgers.url) as raw:
         yield Appender(raw)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from events.command import Append
-from tests.support.databases import TestDatabase
-from tests.support.ledger import check_ledger
 from tests.support.store import (
     C1,
     C2,
@@ -30,7 +29,7 @@ KEY, KEY2 = b"k" * 32, b"l" * 32
 
 
 async def test_every_refusal_in_one_batch_undoes_none_of_its_neighbours(
-    appender: Appender, ledgers: TestDatabase
+    appender: Appender,
 ) -> None:
     before = creating(C1, A, **keyed(KEY))
     await appender.append(before)
@@ -57,7 +56,7 @@ async def test_every_refusal_in_one_batch_undoes_none_of_its_neighbours(
         "unknown_merchant",
         "appended",
     ]
-    assert await check_ledger(ledgers.admin_url, published=False) == {M1: 5}
+    assert await appender.check() == {M1: 5}
     assert [row["email_key"] for row in await appender.rows("email_claims")] == [A, B, C]
     assert [row["customer_id"] for row in await appender.rows("customer_keys")] == [C1, C2, C3]
     assert [row["key"] for row in await appender.rows("idempotency_keys")] == [KEY]
@@ -124,7 +123,7 @@ async def test_a_refused_command_leaves_its_key_free_for_the_next(appender: Appe
     ]
 
 
-async def test_a_customer_may_live_and_die_in_one_batch(appender: Appender, ledgers: TestDatabase) -> None:
+async def test_a_customer_may_live_and_die_in_one_batch(appender: Appender) -> None:
     assert (
         await appender.kinds(
             creating(C1, A, **keyed(KEY)),
@@ -135,11 +134,11 @@ async def test_a_customer_may_live_and_die_in_one_batch(appender: Appender, ledg
         == ["appended"] * 4
     )
     assert await appender.rows("email_claims") == []
-    assert await check_ledger(ledgers.admin_url, published=False) == {M1: 3}
+    assert await appender.check() == {M1: 3}
 
 
 async def test_merchants_mixed_in_a_batch_keep_their_own_ledgers_emails_and_keys(
-    appender: Appender, ledgers: TestDatabase
+    appender: Appender,
 ) -> None:
     merchants = [M3, M1, NOWHERE, M2, M1, M3, M2, NOWHERE, M1]
     commands = [
@@ -148,26 +147,26 @@ async def test_merchants_mixed_in_a_batch_keep_their_own_ledgers_emails_and_keys
     ]
     outcomes = await appender.append(*commands)
     assert [outcome.position for outcome in outcomes] == [1, 1, None, 1, 2, 2, 2, None, 3]
-    assert await check_ledger(ledgers.admin_url, published=False) == {M1: 3, M2: 2, M3: 2}
+    assert await appender.check() == {M1: 3, M2: 2, M3: 2}
 
 
 async def test_an_unknown_merchant_between_two_runs_does_not_cut_a_ledger(
-    appender: Appender, ledgers: TestDatabase
+    appender: Appender,
 ) -> None:
     await appender.append(
         creating(C1, A), creating(C1, A, merchant=NOWHERE), changing(C1, 2), creating(C2, A, merchant=M2)
     )
     await appender.append(changing(C1, 3))
-    assert await check_ledger(ledgers.admin_url, published=False) == {M1: 3, M2: 1}
+    assert await appender.check() == {M1: 3, M2: 1}
 
 
 async def test_a_customer_id_may_be_another_customer_at_another_merchant(
-    appender: Appender, ledgers: TestDatabase
+    appender: Appender,
 ) -> None:
     assert await appender.kinds(
         creating(C1, A, M1), creating(C1, A, M2), changing(C1, 2, M1), changing(C1, 3, M2)
     ) == ["appended", "appended", "appended", "version_conflict"]
-    assert await check_ledger(ledgers.admin_url, published=False) == {M1: 2, M2: 1}
+    assert await appender.check() == {M1: 2, M2: 1}
 
 
 class Model:
@@ -233,7 +232,7 @@ def any_command(chance: random.Random) -> Append:
 
 
 async def test_any_batches_are_answered_as_the_plainest_model_answers_them(
-    appender: Appender, ledgers: TestDatabase
+    appender: Appender,
 ) -> None:
     chance, model, seen = random.Random(7), Model(), set()
     for _ in range(60):

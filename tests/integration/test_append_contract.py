@@ -19,19 +19,19 @@ WHERE pronamespace = 'events'::regnamespace AND proname = $1
 
 @pytest.mark.parametrize("isolation", ["repeatable_read", "serializable"])
 async def test_it_refuses_isolation_levels_whose_snapshot_is_older_than_the_lock(
-    appender: Appender, isolation: str
+    committing: Appender, isolation: str
 ) -> None:
-    before = await appender.everything()
+    before = await committing.everything()
     with pytest.raises(asyncpg.InvalidTransactionStateError, match="needs READ COMMITTED"):
-        async with appender.raw.transaction(isolation=isolation):  # type: ignore[arg-type]  # one of its literals
-            await appender.append(creating(C1, A))
-    assert await appender.everything() == before
+        async with committing.raw.transaction(isolation=isolation):  # type: ignore[arg-type]  # one of its literals
+            await committing.append(creating(C1, A))
+    assert await committing.everything() == before
 
 
-async def test_it_refuses_them_also_as_the_session_s_default(appender: Appender) -> None:
-    await appender.raw.execute("SET default_transaction_isolation = 'repeatable read'")
+async def test_it_refuses_them_also_as_the_session_s_default(committing: Appender) -> None:
+    await committing.raw.execute("SET default_transaction_isolation = 'repeatable read'")
     with pytest.raises(asyncpg.InvalidTransactionStateError):
-        await appender.append(creating(C1, A))
+        await committing.append(creating(C1, A))
 
 
 async def test_it_is_volatile_so_that_every_statement_sees_what_was_committed_last(
@@ -101,9 +101,9 @@ async def test_the_application_s_role_writes_by_no_other_way(appender: Appender,
 
 
 async def test_a_batch_with_a_command_that_breaks_leaves_nothing_of_its_neighbours(
-    appender: Appender,
+    committing: Appender,
 ) -> None:
-    before = await appender.everything()
+    before = await committing.everything()
     with pytest.raises(asyncpg.NotNullViolationError):
-        await appender.append(creating(C1, A), changing(C1, 2, state=None))
-    assert await appender.everything() == before
+        await committing.append(creating(C1, A), changing(C1, 2, state=None))
+    assert await committing.everything() == before

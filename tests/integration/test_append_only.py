@@ -29,9 +29,9 @@ ATTACKS = [
 
 
 @pytest_asyncio.fixture
-async def stored(appender: Appender) -> list[dict[str, Any]]:
-    await appender.append(creating(C1, "a@example.com"), changing(C1, 2), creating(C2, "b@example.com"))
-    return await appender.rows("customer_events")
+async def stored(committing: Appender) -> list[dict[str, Any]]:
+    await committing.append(creating(C1, "a@example.com"), changing(C1, 2), creating(C2, "b@example.com"))
+    return await committing.rows("customer_events")
 
 
 @pytest_asyncio.fixture
@@ -41,34 +41,34 @@ async def superuser(ledgers: TestDatabase) -> AsyncIterator[asyncpg.Connection[a
         yield raw
 
 
-async def test_the_application_is_refused(appender: Appender, stored: list[dict[str, Any]]) -> None:
+async def test_the_application_is_refused(committing: Appender, stored: list[dict[str, Any]]) -> None:
     for attack in ATTACKS:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await appender.raw.execute(attack)
-    assert await appender.rows("customer_events") == stored
+            await committing.raw.execute(attack)
+    assert await committing.rows("customer_events") == stored
 
 
 async def test_a_superuser_is_refused(
-    appender: Appender, stored: list[dict[str, Any]], superuser: asyncpg.Connection[asyncpg.Record]
+    committing: Appender, stored: list[dict[str, Any]], superuser: asyncpg.Connection[asyncpg.Record]
 ) -> None:
     for attack in ATTACKS:
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="events are append-only"):
             await superuser.execute(attack)
-    assert await appender.rows("customer_events") == stored
+    assert await committing.rows("customer_events") == stored
 
 
 async def test_a_superuser_in_the_replica_role_is_refused(
-    appender: Appender, stored: list[dict[str, Any]], superuser: asyncpg.Connection[asyncpg.Record]
+    committing: Appender, stored: list[dict[str, Any]], superuser: asyncpg.Connection[asyncpg.Record]
 ) -> None:
     await superuser.execute("SET session_replication_role = replica")
     for attack in ATTACKS:
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="events are append-only"):
             await superuser.execute(attack)
-    assert await appender.rows("customer_events") == stored
+    assert await committing.rows("customer_events") == stored
 
 
 async def test_a_position_a_version_and_a_notification_are_given_once(
-    appender: Appender, stored: list[dict[str, Any]], superuser: asyncpg.Connection[asyncpg.Record]
+    committing: Appender, stored: list[dict[str, Any]], superuser: asyncpg.Connection[asyncpg.Record]
 ) -> None:
     columns = ", ".join(stored[0])
     for own in ("position", "originator_version", "notification_id"):
@@ -80,4 +80,4 @@ async def test_a_position_a_version_and_a_notification_are_given_once(
                 f"INSERT INTO events.customer_events ({columns}) "
                 f"SELECT {taken} FROM events.customer_events WHERE position = 1"
             )
-    assert await appender.rows("customer_events") == stored
+    assert await committing.rows("customer_events") == stored

@@ -6,8 +6,6 @@ from typing import Any
 
 from events.command import Outcome
 from events.ledger import first_hash, leaf_hash, next_hash
-from tests.support.databases import TestDatabase
-from tests.support.ledger import check_ledger
 from tests.support.store import (
     C1,
     C2,
@@ -80,7 +78,7 @@ async def test_appended_leaves_event_head_outbox_claim_data_key_and_idempotency_
 
 
 async def test_the_next_event_follows_in_position_time_and_hash(
-    appender: Appender, ledgers: TestDatabase
+    appender: Appender,
 ) -> None:
     [first] = await appender.append(creating(C1, A))
     [second] = await appender.append(changing(C1, 2))
@@ -88,7 +86,7 @@ async def test_the_next_event_follows_in_position_time_and_hash(
     assert first.recorded_at is not None
     assert second.recorded_at is not None
     assert second.recorded_at > first.recorded_at
-    assert await check_ledger(ledgers.admin_url, published=False) == {M1: 2}
+    assert await appender.check() == {M1: 2}
 
 
 async def test_the_same_command_again_is_already_there_with_its_position_and_time(appender: Appender) -> None:
@@ -230,10 +228,10 @@ async def test_no_commands_have_no_outcomes(appender: Appender) -> None:
 
 
 async def test_time_never_stands_still_nor_goes_back_in_a_ledger(
-    appender: Appender, ledgers: TestDatabase
+    appender: Appender,
 ) -> None:
     outcomes = await appender.append(creating(C1, A), *[changing(C1, version) for version in range(2, 50)])
     moments = [outcome.recorded_at for outcome in outcomes if outcome.recorded_at is not None]
     assert len(moments) == 49
     assert moments == sorted(set(moments))
-    await check_ledger(ledgers.admin_url, published=False)
+    await appender.check()

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -26,7 +25,7 @@ from tests.support.database_proxy import DatabaseProxy, database_proxy
 from tests.support.databases import TestDatabase, run_sql
 from tests.support.ledger import check_ledger
 from tests.support.serve import comes_about
-from tests.support.store import C1, C2, C3, M1, Store, keyed, opened_store
+from tests.support.store import C1, C2, C3, M1, Store, connected, keyed, opened_store
 
 KEYED = keyed(sha256(b"a key").digest())
 WAITING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -80,7 +79,7 @@ async def is_the_only_event(store: Store, outcome: Outcome, database: TestDataba
 
 @pytest.mark.parametrize("key", [{}, KEYED], ids=["without a key", "with a key"])
 async def test_when_the_answer_was_lost_the_resubmission_finds_the_event_already_there(
-    store: Store, proxy: DatabaseProxy, ledgers: TestDatabase, key: dict[str, bytes]
+    store: Store, proxy: DatabaseProxy, ledgers: TestDatabase, key: dict[str, Any]
 ) -> None:
     proxy.answers.close()
     creating = asyncio.create_task(store.create(C2, ACME, **key))
@@ -96,7 +95,7 @@ async def test_when_the_answer_was_lost_the_resubmission_finds_the_event_already
 
 @pytest.mark.parametrize("key", [{}, KEYED], ids=["without a key", "with a key"])
 async def test_when_the_question_was_lost_the_resubmission_writes_the_event(
-    store: Store, proxy: DatabaseProxy, ledgers: TestDatabase, key: dict[str, bytes]
+    store: Store, proxy: DatabaseProxy, ledgers: TestDatabase, key: dict[str, Any]
 ) -> None:
     proxy.questions.close()
     creating = asyncio.create_task(store.create(C2, ACME, **key))
@@ -111,7 +110,7 @@ async def test_when_the_question_was_lost_the_resubmission_writes_the_event(
 
 @pytest.mark.parametrize("key", [{}, KEYED], ids=["without a key", "with a key"])
 async def test_when_the_first_attempt_runs_after_the_resubmission_it_changes_nothing(
-    store: Store, proxy: DatabaseProxy, ledgers: TestDatabase, key: dict[str, bytes]
+    store: Store, proxy: DatabaseProxy, ledgers: TestDatabase, key: dict[str, Any]
 ) -> None:
     [(late,)] = await store.select(LANE)
     with paused(late):
@@ -133,7 +132,7 @@ async def test_when_the_first_attempt_runs_after_the_resubmission_it_changes_not
 
 @pytest.mark.parametrize("key", [{}, KEYED], ids=["without a key", "with a key"])
 async def test_when_the_first_attempt_commits_after_the_resubmission_was_sent_it_is_found(
-    ledgers: TestDatabase, proxy: DatabaseProxy, monkeypatch: pytest.MonkeyPatch, key: dict[str, bytes]
+    ledgers: TestDatabase, proxy: DatabaseProxy, monkeypatch: pytest.MonkeyPatch, key: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(events.lanes, "LOCK_TIMEOUT", "20s")  # a slow machine must not end it early
     async with opened_store(ledgers, url=proxy.database.url, lanes=1) as store:
@@ -145,16 +144,13 @@ async def test_when_the_first_attempt_commits_after_the_resubmission_was_sent_it
         async def both_wait() -> bool:
             return len(await store.select(WAITING)) == 2
 
-        holder = await asyncpg.connect(ledgers.admin_url)
-        try:
+        async with connected(ledgers.admin_url) as holder:
             await holder.execute(f"BEGIN; SELECT FROM events.merchants WHERE id = '{M1}' FOR UPDATE")
             creating = asyncio.create_task(store.create(C2, ACME, **key))
             await comes_about(first_waits)
             hang_up(proxy)
             await comes_about(both_wait)
             await holder.execute("ROLLBACK")
-        finally:
-            await holder.close()
         _, outcome = await creating
         assert (outcome.kind, outcome.position) == ("already", 2)
         assert await is_the_only_event(store, outcome, ledgers)
@@ -212,3 +208,18 @@ async def test_past_the_deadline_the_doubt_is_admitted_and_the_key_tells_the_tru
         _, retried = await store.create(C3, ACME, **KEYED)
         assert (retried.kind, retried.customer_id, retried.version) == ("replayed", C2, 1)
         assert len(await stored(store)) == 1
+
+
+async def test_a_doubt_is_not_denied_because_the_ledger_is_locked(
+    store: Store, proxy: DatabaseProxy, ledgers: TestDatabase
+) -> None:
+    proxy.answers.close()
+    creating = asyncio.create_task(store.create(C2, ACME, **KEYED))
+    await proxy.answers.holding()
+    async with connected(ledgers.admin_url) as holder:
+        await holder.execute(f"BEGIN; SELECT FROM events.merchants WHERE id = '{M1}' FOR UPDATE")
+        proxy.cut()
+        proxy.answers.open()
+        with pytest.raises(StoreUnavailable):
+            await creating
+    assert len(await stored(store)) == 1

@@ -57,15 +57,22 @@ async def check_ledger(
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            heads = await connection.fetch("SELECT * FROM events.merchants")
-            events = await connection.fetch(EVENTS)
-            claims = await connection.fetch("SELECT * FROM events.email_claims")
-            histories = await connection.fetch(HISTORIES)
-            lost = [LOST_OUTBOX_ROWS, LOST_IDEMPOTENCY_KEYS, LOST_DATA_KEYS]
-            for query in lost if published else [*lost, NOT_IN_OUTBOX]:
-                assert await connection.fetch(query) == []
+            return await check_snapshot(connection, master_keys, published=published)
     finally:
         await connection.close()
+
+
+async def check_snapshot(
+    connection: Any, master_keys: MasterKeys | None = None, *, published: bool = True
+) -> dict[str, int]:
+    """The same as this connection sees the database, in a transaction of its caller's."""
+    heads = await connection.fetch("SELECT * FROM events.merchants")
+    events = await connection.fetch(EVENTS)
+    claims = await connection.fetch("SELECT * FROM events.email_claims")
+    histories = await connection.fetch(HISTORIES)
+    lost = [LOST_OUTBOX_ROWS, LOST_IDEMPOTENCY_KEYS, LOST_DATA_KEYS]
+    for query in lost if published else [*lost, NOT_IN_OUTBOX]:
+        assert await connection.fetch(query) == []
     check_chains(heads, events)
     check_versions(events)
     check_claims(claims, histories)

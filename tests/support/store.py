@@ -27,6 +27,7 @@ from service.email_address import email_key
 from service.merchants import create_merchant
 from tests.support.cases import JOHN, moment
 from tests.support.databases import TestDatabase
+from tests.support.ledger import check_snapshot
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -102,6 +103,10 @@ class Appender:
     async def rows(self, table: str, order: str = "1, 2") -> list[dict[str, Any]]:
         """All rows of a table of the store."""
         return [dict(row) for row in await self.raw.fetch(f"SELECT * FROM events.{table} ORDER BY {order}")]
+
+    async def check(self) -> dict[str, int]:
+        """Assert the invariants of the ledgers; the number of events by merchant."""
+        return await check_snapshot(self.raw, published=False)
 
     async def everything(self) -> dict[str, list[dict[str, Any]]]:
         """All rows of all tables that a command may write to."""

@@ -1,8 +1,8 @@
 """Writers in a process of their own: they change few customers with few emails, and say what came of it.
 
 In: as arguments the application's database URL, the process's number, how many writers and how many commands
-each; the text of the master keys on stdin. Out: a JSON line a command on stdout: its name, which is in the event's
-metadata, and the outcome's kind, version and position, or `in_doubt`.
+each; the text of the master keys on stdin. Out: a JSON line a command on stdout: its name, which is in the
+event's metadata, and the outcome's kind, version and position, or `in_doubt`.
 """
 
 from __future__ import annotations
