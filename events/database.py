@@ -89,6 +89,8 @@ async def connect(
             )
     except ValueError as error:
         raise StoreUnavailable("PostgreSQL cannot be reached: the database URL is malformed") from error
+    except (StoreBusy, StatementFailed) as error:  # whatever refuses a connection, nothing was asked yet
+        raise StoreUnavailable(str(error)) from error
 
 
 class Connection:

@@ -23,7 +23,7 @@ from zlib import crc32
 from events.batching import Batcher, Waiting
 from events.command import Append, Outcome
 from events.database import KEYED_LOOKUPS, Connection
-from events.errors import StatementFailed, StoreBusy, StoreUnavailable
+from events.errors import StatementFailed, StoreBusy, StoreError, StoreUnavailable
 from events.queries import APPEND, LOCK_HASTILY, LOCK_PATIENTLY
 from events.statements import Statement
 
@@ -79,11 +79,17 @@ class Lane:
         self._connection = Connection(url, {**KEYED_LOOKUPS, "lock_timeout": LOCK_TIMEOUT})
         self._deadline = deadline
         self._down_since: float | None = None
+        self._in_doubt = False
         self.slow: dict[str, float] = {}
         """Merchants whose ledgers are locked by others, and until when they count as such."""
 
     async def write(self, commands: list[Append]) -> Sequence[Outcome | Exception]:
-        """The outcome of each command. A batch that fails as a whole is tried in parts."""
+        """The outcome of each command of a batch."""
+        self._in_doubt = False
+        return await self._write(commands)
+
+    async def _write(self, commands: list[Append]) -> Sequence[Outcome | Exception]:
+        """A batch that fails as a whole is tried in parts."""
         try:
             return await self._submit(commands)
         except StoreUnavailable as error:
@@ -92,8 +98,8 @@ class Lane:
             return await self._write_by_merchant(commands, error)
         except StatementFailed as error:
             if len(commands) == 1:
-                return [error]
-            return [outcome for command in commands for outcome in await self.write([command])]
+                return [self._refusal(error)]
+            return [outcome for command in commands for outcome in await self._write([command])]
 
     async def _write_by_merchant(
         self, commands: list[Append], error: StoreBusy
@@ -102,11 +108,15 @@ class Lane:
         parts = [list(part) for _, part in groupby(commands, _merchant)]
         if len(parts) == 1:
             self.slow[commands[0].merchant_id] = monotonic() + SLOW_SECONDS
-            return [error] * len(commands)
+            return [self._refusal(error)] * len(commands)
         await self._set(LOCK_HASTILY)
-        outcomes = [outcome for part in parts for outcome in await self.write(part)]
+        outcomes = [outcome for part in parts for outcome in await self._write(part)]
         await self._set(LOCK_PATIENTLY)
         return outcomes
+
+    def _refusal(self, error: StoreError) -> StoreError:
+        """An earlier attempt may have been written: then nobody may be told that nothing was."""
+        return StoreUnavailable(f"in doubt, then {error}") if self._in_doubt else error
 
     async def _set(self, statement: Statement) -> None:
         with suppress(StoreUnavailable):  # a new connection begins with the usual settings
@@ -118,6 +128,7 @@ class Lane:
             try:
                 rows = await self._connection.fetch(APPEND, commands)
             except StoreUnavailable:
+                self._in_doubt = True
                 self._down_since = self._down_since or monotonic()
                 if monotonic() - self._down_since > self._deadline:
                     raise

@@ -30,7 +30,7 @@ from service.errors import (
     Unauthorized,
 )
 from service.responses import CONTENT_TYPE
-from service.services import Services
+from service.services import SERVICES, Services
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +53,9 @@ async def edge(
     headers["X-Request-Id"] = request_id
     if request.path.startswith("/v1"):
         headers["Cache-Control"] = "private, no-cache"
+    services = request.app.get(SERVICES)
+    if services is not None and services.stopping.is_set():
+        response.force_close()  # who keeps the connection should go elsewhere
     return response
 
 
@@ -64,10 +67,7 @@ def endpoint(
     async def handle(request: web.Request) -> web.Response:
         with services.under_way.one():
             caller = await _authenticate(services, request, scope)
-            response = await handler(Call(request, request[REQUEST_ID], services, caller))
-        if services.stopping.is_set():
-            response.force_close()
-        return response
+            return await handler(Call(request, request[REQUEST_ID], services, caller))
 
     return handle
 

@@ -18,12 +18,12 @@ from tests.support.store import M1, M2, M3, connected, make_merchants
 
 ROOT = Path(__file__).parents[2]
 PROCESSES, WRITERS, COMMANDS = 2, 20, 100
-KILL_EVERY_SECONDS = 0.03
+KILL_EVERY_SECONDS = 0.04
 
 KILL_ONE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = 'customers_app'
-ORDER BY random()
+ORDER BY state = 'active' AND query LIKE '%events.append(%' DESC, random()
 LIMIT 1
 """
 

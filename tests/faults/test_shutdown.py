@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from http.client import HTTPConnection
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
+from http.client import HTTPConnection, HTTPResponse
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -41,21 +42,22 @@ async def test_a_write_under_way_is_finished_and_answered(
 async def test_connections_that_are_still_open_learn_that_it_is_stopping(
     deployment: Deployment, proxy: DatabaseProxy
 ) -> None:
-    async with deployment.serve() as serve:
+    async with deployment.serve() as serve, AsyncExitStack() as open_connections:
         client = deployment.client(serve)
         await client.created(email="warm@example.com")
-        kept = HTTPConnection(urlsplit(serve.url).netloc, timeout=10)
-        assert ask(kept, "/healthz") == (200, None)
+        readiness = open_connections.enter_context(kept_connection(serve))
+        customers = open_connections.enter_context(kept_connection(serve))
         proxy.answers.close()
         request = asyncio.create_task(client.create())
         await proxy.answers.holding()
         serve.terminate()
         await comes_about(lambda: is_closed(client), what="the end of the listener")
-        assert ask(kept, "/readyz") == (503, "close")
+        assert ask(readiness, "/readyz").status == 503
+        refused = ask(customers, "/v1/customers")
+        assert (refused.status, refused.headers["Connection"]) == (401, "close")
         proxy.answers.open()
         assert (await request).status == 201
         assert await serve.ended() == 0
-        kept.close()
 
 
 async def test_a_body_under_way_may_still_arrive(deployment: Deployment) -> None:
@@ -134,9 +136,17 @@ def connect(serve: Serve) -> socket.socket:
     return socket.create_connection((where.hostname, where.port), timeout=10)
 
 
-def ask(connection: HTTPConnection, path: str) -> tuple[int, str | None]:
-    """GET on a connection that is kept; the status and whether it is to end."""
+@contextmanager
+def kept_connection(serve: Serve) -> Iterator[HTTPConnection]:
+    """A connection that has had one answer and is kept for more."""
+    with closing(HTTPConnection(urlsplit(serve.url).netloc, timeout=10)) as connection:
+        assert ask(connection, "/healthz").status == 200
+        yield connection
+
+
+def ask(connection: HTTPConnection, path: str) -> HTTPResponse:
+    """The answer to a GET without a key; its body is read, so that the connection may go on."""
     connection.request("GET", path)
     answer = connection.getresponse()
     answer.read()
-    return answer.status, answer.headers["Connection"]
+    return answer

@@ -28,7 +28,7 @@ from service.email_address import email_key
 
 T = TypeVar("T")
 
-EMAILS = [f"{name}@example.com" for name in ("ann", "bob", "cyd", "dan", "eve", "fay", "gus", "hal")]
+EMAILS = [f"{letter}@example.com" for letter in "abcdefghijklmnopqrstuvwxyz"]
 
 
 async def insistently(ask: Callable[[], Awaitable[T]]) -> T:
@@ -101,6 +101,7 @@ class Writers:
         customer = loaded.customer
         assert customer is not None
         if customer.deleted:
+            self._known = [one for one in self._known if one[1] != customer_id]
             return Change(customer, loaded.data_key, b"", 200)
         before = email_key(customer.values["email"])
         if delete:
