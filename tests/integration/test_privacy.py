@@ -65,7 +65,7 @@ WHERE_IT_MUST_BE = {("projections.customers", "body"), ("events.email_claims", "
 
 @dataclass(frozen=True)
 class Life:
-    """What two lives left behind: the tables before and after both were deleted, the logs, and the secrets."""
+    """What two lives left: the tables before and after both were deleted, the logs, and the secrets."""
 
     live: Columns
     gone: Columns
@@ -129,7 +129,7 @@ async def be_refused(client: Client, operator: Operator, person: str) -> None:
     await operator.select(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'customers_app'"
     )
-    await client.create(**PERSON)
+    assert (await client.create(**OTHER)).status in {409, 503}
     assert (await client.get(person)).status in {200, 503}
 
 
