@@ -95,6 +95,7 @@ class Batcher(Generic[Q, A]):
                 turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 self._idle.append(turn)
                 await turn
+            await asyncio.sleep(0)  # one turn of the loop: what has arrived by now comes along
             taken = self._queue.take(self._most)
             if taken:
                 await _answer(taken, run)
