@@ -131,5 +131,6 @@ async def _clean(database: Database) -> None:
 
 def _url(host: str, runner: web.AppRunner) -> str:
     port = runner.addresses[0][1]
+    # "Any address" is nothing to connect to; compared here, not listened on.
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{shown}:{port}"
