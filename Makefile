@@ -19,7 +19,7 @@ test: $(STAMP) ## set up and run the tests (ARGS="-k email" passes options)
 
 install: $(STAMP) ## set up only: virtual environment and locked dependencies
 
-check: $(STAMP) ## lint, types, layers, SQL, deployment files
+check: $(STAMP) ## lint, types, layers, SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -50,7 +50,7 @@ $(STAMP): requirements.lock pyproject.toml
 	    echo "make: no Python 3.11 or newer with its venv module was found: install python3.11 (and python3.11-venv)" >&2; \
 	    exit 1; \
 	fi; \
-	echo "Setting up $(VENV) with $$($$python --version) ..."; \
+	echo "Setting up $(VENV) with $$($$python --version), which takes about a minute ..."; \
 	rm -rf $(VENV); \
 	$$python -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -20,6 +21,9 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 3.0
 COMMAND_SECONDS = 5.0
+ACQUIRE_SECONDS = 0.8
+"""A pool that is exhausted for longer is an answer of 503 (within a second)."""
+MALFORMED_URL = "the database URL is malformed: postgresql://user:password@host:port/database is wanted"
 
 Row = asyncpg.Record
 
@@ -52,6 +56,13 @@ _GONE = (
     TimeoutError,
 )
 
+_NO_SCHEMA = (
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+)
+
 
 @asynccontextmanager
 async def translated(what: str) -> AsyncIterator[None]:
@@ -62,6 +73,10 @@ async def translated(what: str) -> AsyncIterator[None]:
         raise StoreBusy(f"{what}: locked by others for too long") from error
     except _GONE as error:
         raise StoreUnavailable(f"{what}: {describe(error)}") from error
+    except _NO_SCHEMA as error:
+        raise StatementFailed(
+            "the database lacks our schema, or has an older one: run `customers migrate`"
+        ) from error
     except asyncpg.DataError as error:  # its text quotes the value at fault
         raise StatementFailed(f"{what}: {type(error).__name__}") from error
     except asyncpg.PostgresError as error:
@@ -75,12 +90,19 @@ def describe(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+def whereabouts(url: str) -> str:
+    """Host and port (or socket directory) of a database URL, without user and password."""
+    parts = urlsplit(url)
+    hosts = parse_qs(parts.query).get("host")
+    return parts.netloc.rpartition("@")[2] or (hosts[0] if hosts else "its default address")
+
+
 async def connect(
     url: str, settings: dict[str, str] | None = None, *, command_seconds: float = COMMAND_SECONDS
 ) -> asyncpg.Connection[Row]:
     """One bare connection. Raises StoreUnavailable when there is none to be had, or the URL is malformed."""
     try:
-        async with translated("PostgreSQL cannot be reached"):
+        async with translated(f"PostgreSQL at {whereabouts(url)} cannot be reached"):
             return await asyncpg.connect(
                 url,
                 timeout=CONNECT_SECONDS,
@@ -88,9 +110,17 @@ async def connect(
                 server_settings={"application_name": "customers", **(settings or {})},
             )
     except ValueError as error:
-        raise StoreUnavailable("PostgreSQL cannot be reached: the database URL is malformed") from error
+        raise StoreUnavailable(MALFORMED_URL) from error
+    except asyncpg.ClientConfigurationError as error:
+        raise StoreUnavailable(MALFORMED_URL) from error
     except (StoreBusy, StatementFailed) as error:  # whatever refuses a connection, nothing was asked yet
         raise StoreUnavailable(str(error)) from error
+
+
+def _is_read_only(raw: asyncpg.Connection[Row]) -> bool:
+    """Whether the server has told that it takes no writes; it tells by itself whenever that changes."""
+    told = raw.get_settings()
+    return "on" in (getattr(told, "default_transaction_read_only", ""), getattr(told, "in_hot_standby", ""))
 
 
 class Connection:
@@ -107,10 +137,14 @@ class Connection:
             self._raw = await connect(self._url, self._settings)
         try:
             async with translated(statement.name):
-                return await self._raw.fetch(statement.text, *arguments)
+                rows = await self._raw.fetch(statement.text, *arguments)
         except StoreUnavailable:
             self.drop()
             raise
+        if _is_read_only(self._raw):  # rows of a server that is no primary any more may be old
+            self.drop()
+            raise StoreUnavailable(f"{statement.name}: the server is read-only")
+        return rows
 
     def drop(self) -> None:
         """Forget the connection without waiting for the other side."""
@@ -172,7 +206,7 @@ class Database:
         """A transaction that commits unless the block raises."""
         async with (
             translated("transaction"),
-            self._pool.acquire(timeout=CONNECT_SECONDS) as raw,
+            self._pool.acquire(timeout=ACQUIRE_SECONDS) as raw,
             raw.transaction(),
         ):
             yield Database.Transaction(raw)
@@ -180,7 +214,7 @@ class Database:
     async def _use(self, what: str, run: Callable[[_Pooled], Awaitable[T]]) -> T:
         async with translated(what):
             try:
-                async with self._pool.acquire(timeout=CONNECT_SECONDS) as raw:
+                async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as raw:
                     return await run(raw)
             except asyncpg.ReadOnlySQLTransactionError:
                 # A demoted primary keeps its connections: let go of them all (the pool would not).

@@ -16,9 +16,18 @@ from events.queries import ADD_MASTER_KEY_CHECK, MASTER_KEY_CHECKS
 
 async def check_master_keys(database: Database, master_keys: MasterKeys) -> None:
     """Raise MasterKeyMismatch unless every version in use is among the keys, and right."""
+    known = await _compare(database, master_keys)
+    missing = [version for version in master_keys.versions if version not in known]
+    for version in missing:
+        await database.fetch(ADD_MASTER_KEY_CHECK, version, master_keys.check_value(version))
+    if missing:
+        await _compare(database, master_keys)  # another process may have been first, with another key
+
+
+async def _compare(database: Database, master_keys: MasterKeys) -> set[int]:
+    """The versions that the data was written under, all of them proved. Raises MasterKeyMismatch."""
     rows = await database.fetch(MASTER_KEY_CHECKS)
-    known: dict[int, bytes] = {row["version"]: row["check_value"] for row in rows}
-    for version, check_value in known.items():
+    for version, check_value in rows:
         if version not in master_keys.versions:
             raise MasterKeyMismatch(
                 f"the data needs master key version {version}, which is not among those given"
@@ -27,6 +36,4 @@ async def check_master_keys(database: Database, master_keys: MasterKeys) -> None
             raise MasterKeyMismatch(
                 f"master key version {version} is not the one that this data was written under"
             )
-    for version in master_keys.versions:
-        if version not in known:
-            await database.fetch(ADD_MASTER_KEY_CHECK, version, master_keys.check_value(version))
+    return {row["version"] for row in rows}

@@ -124,12 +124,13 @@ class Lane:
 
     async def _submit(self, commands: list[Append]) -> list[Outcome]:
         pause = FIRST_PAUSE_SECONDS
+        began = monotonic()
         while True:
             try:
                 rows = await self._connection.fetch(APPEND, commands)
             except StoreUnavailable:
                 self._in_doubt = True
-                self._down_since = self._down_since or monotonic()
+                self._down_since = self._down_since or began
                 if monotonic() - self._down_since > self._deadline:
                     raise
                 await asyncio.sleep(pause)

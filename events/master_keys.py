@@ -24,7 +24,9 @@ class MasterKeys:
 
     def __init__(self, keys: dict[int, bytes]) -> None:
         if not keys or any(len(key) != KEY_BYTES or version < 1 for version, key in keys.items()):
-            raise ValueError(f"a master key has a version from 1 up and {KEY_BYTES} bytes")
+            raise ValueError(
+                f"a master key is version:base64url, with a version from 1 up and {KEY_BYTES} bytes"
+            )
         self._keys = dict(keys)
         self._ciphers = {version: AESGCM(key) for version, key in keys.items()}
         self.current = max(keys)
@@ -45,9 +47,12 @@ class MasterKeys:
         for line in text.split():
             number, _, encoded = line.partition(":")
             try:
-                version, key = int(number), b64decode(encoded, altchars=b"-_", validate=True)
+                padded = encoded + "=" * (-len(encoded) % 4)
+                version, key = int(number), b64decode(padded, altchars=b"-_", validate=True)
             except ValueError:
-                raise ValueError("a master key is written as version:base64url, one a line") from None
+                raise ValueError(
+                    "a master key is written as version:base64url of 32 bytes, one a line"
+                ) from None
             if version in keys:
                 raise ValueError(f"master key version {version} is given twice")
             keys[version] = key

@@ -16,6 +16,7 @@ import orjson
 # RFC 9110 renamed these; http.HTTPStatus has the older phrases before Python 3.13.
 _PHRASES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
+MOST_LISTED = 50  # member errors in one answer; a body can have thousands
 SHOWN_LENGTH = 64  # code points of a client's own text that an answer repeats
 
 

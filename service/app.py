@@ -7,6 +7,7 @@ are finished first.
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +21,6 @@ from events.errors import MasterKeyMismatch, StoreError
 from events.master_keys import MasterKeys
 from events.queries import DROP_OLD_IDEMPOTENCY_KEYS
 from projections.sweep import run_sweep
-from service.clock import now_microseconds
 from service.errors import StartupError
 from service.protocol import ContractRunner
 from service.routes import make_app
@@ -62,7 +62,7 @@ async def run_api(
             beside = [_clean(services.database)]
             if project:
                 beside.append(run_sweep(services.database, master_keys, stop))
-            async with _beside(beside):
+            async with _beside(beside, stop):
                 await _listen(settings, services, host, port, on_ready, stop)
     except MasterKeyMismatch as error:
         raise StartupError(f"wrong master key: {error}") from None
@@ -83,11 +83,15 @@ async def _listen(
         try:
             await site.start()
         except OSError as error:
-            raise StartupError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+            reason = "address already in use" if error.errno == errno.EADDRINUSE else error.strerror
+            raise StartupError(
+                f"cannot listen on {host} port {port}: {reason}; choose others with --host, --port"
+            ) from None
         _settle_memory()
         on_ready(_url(host, runner))
         await stop.wait()
         services.stopping.set()
+        await asyncio.sleep(settings.drain_seconds)
         await site.stop()
         # Before cleaning up: aiohttp would throw away what still arrives of a body.
         await services.under_way.wait_until_none(settings.shutdown_seconds)
@@ -103,9 +107,16 @@ def _settle_memory() -> None:
 
 
 @asynccontextmanager
-async def _beside(works: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Work that goes on beside the block and ends with it; a failure of it is not swallowed."""
+async def _beside(works: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event) -> AsyncIterator[None]:
+    """Work that goes on beside the block and ends with it; a failure of it sets `stop` and is raised."""
+
+    def ended_by_itself(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            stop.set()
+
     tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(ended_by_itself)
     try:
         yield
     finally:
@@ -117,13 +128,17 @@ async def _beside(works: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[N
             raise result
 
 
+async def forget_idempotency_keys(database: Database) -> None:
+    """Forget those that are older than IDEMPOTENCY_KEYS_KEPT. Raises StoreError."""
+    while await database.fetch(DROP_OLD_IDEMPOTENCY_KEYS, IDEMPOTENCY_KEYS_KEPT, KEYS_AT_ONCE):
+        pass
+
+
 async def _clean(database: Database) -> None:
     """Forget idempotency keys that are old enough, a few at a time, for as long as the process lives."""
     while True:
         try:
-            before = now_microseconds() - IDEMPOTENCY_KEYS_KEPT
-            while await database.fetch(DROP_OLD_IDEMPOTENCY_KEYS, before, KEYS_AT_ONCE):
-                pass
+            await forget_idempotency_keys(database)
         except StoreError as error:
             log.warning("cleaning_failed", reason=str(error))
         await asyncio.sleep(CLEANING_SECONDS)

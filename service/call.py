@@ -64,13 +64,19 @@ class Call:
         if "Content-Encoding" in headers:
             raise UnsupportedMediaType("Send the body without Content-Encoding", accept_patch=accept_patch)
         given = headers.get("Content-Type", "")
-        if given not in types and self.request.content_type not in types:
+        if given not in types:
             wanted = " or ".join(types)
-            raise UnsupportedMediaType(f"Send the body as {wanted}", accept_patch=accept_patch)
+            if self.request.content_type not in types:
+                raise UnsupportedMediaType(f"Send the body as {wanted}", accept_patch=accept_patch)
+            if (self.request.charset or "utf-8").lower() != "utf-8":
+                raise UnsupportedMediaType("Send the body in UTF-8", accept_patch=accept_patch)
         return parse_object(await self.body())
 
     async def body(self) -> bytes:
-        """The body's bytes. Raises BodyTooLarge, InvalidRequest when it does not arrive whole."""
+        """The body's bytes. Raises UnsupportedMediaType, BodyTooLarge, InvalidRequest (not whole)."""
+        headers = self.request.headers
+        if "Content-Encoding" in headers or headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+            raise UnsupportedMediaType("Send the body without a content coding (no gzip)")
         if (self.request.content_length or 0) > BODY_LIMIT:
             raise BodyTooLarge(BODY_LIMIT)
         try:

@@ -37,7 +37,7 @@ def _email(text: str) -> str:
 
 
 Email = Annotated[str, StringConstraints(min_length=1), AfterValidator(_email)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"\S")]
 Phone = Annotated[str, StringConstraints(min_length=1, max_length=32)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Country = Annotated[str, StringConstraints(min_length=1, pattern=r"^[A-Za-z]{2}$", to_upper=True)]
@@ -45,7 +45,21 @@ TaxId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Description = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\[\]]*$")]
 MetadataValue = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Metadata = dict[MetadataKey, MetadataValue | None]
+
+
+def _within_limit(metadata: dict[str, str | None]) -> dict[str, str | None]:
+    """As many keys as a customer may have; a patch may clear any number more."""
+    count = sum(value is not None for value in metadata.values())
+    if count > MAX_METADATA_KEYS:
+        raise PydanticCustomError("too_long", "{reason}", {"reason": _too_many_keys(count)})
+    return metadata
+
+
+def _too_many_keys(count: int) -> str:
+    return f"may have at most {MAX_METADATA_KEYS} keys, it would have {count}"
+
+
+Metadata = Annotated[dict[MetadataKey, MetadataValue | None], AfterValidator(_within_limit)]
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
 
@@ -100,7 +114,6 @@ def parse_create(members: dict[str, Any]) -> Values:
         given = _validate_create(members)
     except ValidationError as error:
         raise InvalidRequest.of_members(member_errors(error)) from None
-    _refuse_blank_name(given["name"])
     get = given.get
     return {
         "email": given["email"],
@@ -120,8 +133,6 @@ def parse_patch(members: dict[str, Any]) -> Patch:
         patch: Patch = _validate_patch(members)
     except ValidationError as error:
         raise InvalidRequest.of_members(member_errors(error)) from None
-    if "name" in patch:
-        _refuse_blank_name(patch["name"])
     return patch
 
 
@@ -166,15 +177,9 @@ def _whole_metadata(metadata: dict[str, str | None] | None) -> dict[str, str] | 
         return None
     kept = {key: value for key, value in metadata.items() if value is not None}
     if len(kept) > MAX_METADATA_KEYS:
-        message = f"metadata may have at most {MAX_METADATA_KEYS} keys, it would have {len(kept)}"
+        message = f"metadata {_too_many_keys(len(kept))}"
         raise InvalidRequest.of_members([MemberError("metadata", "too_long", message)])
     return kept or None
-
-
-def _refuse_blank_name(name: str) -> None:
-    if name.isspace():
-        message = "name must have a character that is not white space"
-        raise InvalidRequest.of_members([MemberError("name", "invalid_format", message)])
 
 
 _MERGED_BY_KEY: tuple[tuple[str, Callable[[dict[str, Any]], dict[str, Any] | None]], ...] = (

@@ -20,10 +20,19 @@ class DatabaseUrls(NamedTuple):
 
 
 def named_database(settings: Settings) -> DatabaseUrls | None:
-    """The database that the settings name; the administrator's URL alone serves for both roles."""
+    """The database that the settings name; the application's URL alone serves for both roles."""
     if settings.admin_url is None:
         return None
     return DatabaseUrls(settings.database_url or settings.admin_url, settings.admin_url)
+
+
+def refuse_to_serve_as_administrator(settings: Settings) -> None:
+    """Raise StartupError when only the administrator's URL is set: what serves requests has its own role."""
+    if settings.admin_database_url is not None and settings.database_url is None:
+        raise StartupError(
+            "CUSTOMERS_ADMIN_DATABASE_URL is set and CUSTOMERS_DATABASE_URL is not: "
+            "set it to the application's role, which serves requests"
+        )
 
 
 def find_database(settings: Settings) -> DatabaseUrls:
@@ -34,7 +43,7 @@ def find_database(settings: Settings) -> DatabaseUrls:
     running = DataDirectory(settings.data_dir).running()
     if running is None:
         raise StartupError(
-            f"no database: no `customers up` is ready on {settings.data_dir}, "
-            "and CUSTOMERS_DATABASE_URL is not set"
+            f"no database: no `customers up` is ready on {settings.data_dir.resolve()} (--data-dir names "
+            "another), and CUSTOMERS_DATABASE_URL is not set"
         )
     return DatabaseUrls(running.database_url, running.admin_database_url)

@@ -37,9 +37,10 @@ async def ensure_demo(directory: DataDirectory, database: Database, master_keys:
 
 
 async def ensure_merchant(directory: DataDirectory, database: Database) -> str:
-    """The id in the directory's file if the database knows it, else that of a new test merchant."""
+    """The id in the directory's file if that merchant is active, else that of a new test merchant."""
     kept = (directory.read(MERCHANT_FILE) or "").strip()
-    if kept and await find_merchant(database, kept) is not None:
+    found = await find_merchant(database, kept) if kept else None
+    if found is not None and found.status == "active":
         return kept
     made = await create_merchant(database, merchant_id=None, live=False, currency="USDC")
     if made is None:

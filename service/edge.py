@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from events.errors import CustomerDeleted, StoreBusy, StoreError, StoreUnavailable
-from service.api_error import ApiError, error_body
+from service.api_error import ApiError, error_body, phrase
 from service.auth import Caller
 from service.call import Call
 from service.clock import new_request_id
@@ -74,9 +74,13 @@ def endpoint(
 
 async def _authenticate(services: Services, request: web.Request, scope: str) -> Caller:
     headers = request.headers
-    text = headers.get("X-API-Key")
-    if text is None:
-        scheme, _, text = headers.get("Authorization", "").partition(" ")
+    name = "X-API-Key" if "X-API-Key" in headers else "Authorization"
+    texts = headers.getall(name, ("",))
+    if len(texts) > 1:  # another reader of this request might take the other one
+        raise InvalidRequest(f"{name} is given more than once", param=name)
+    text = texts[0]
+    if name == "Authorization":
+        scheme, _, text = text.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthorized
     return await services.authenticator.authenticate(text.strip(), request.remote, scope)
@@ -119,4 +123,5 @@ def _of_aiohttp(error: web.HTTPException, request: web.Request) -> ApiError:
 def refusal(error: ApiError, request_id: str) -> web.Response:
     """The answer that an error of the contract is."""
     headers = {"Content-Type": CONTENT_TYPE, "X-Request-Id": request_id, **error.headers}
-    return web.Response(body=error_body(error, request_id), status=error.status, headers=headers)
+    body = error_body(error, request_id)
+    return web.Response(body=body, status=error.status, reason=phrase(error.status), headers=headers)

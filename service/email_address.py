@@ -44,7 +44,7 @@ def email_key(email: str) -> str:
     changes nothing.
     """
     local_part, _, domain = email.rpartition("@")
-    return f"{_fold(local_part)}@{_ascii_domain(domain)}"
+    return f"{_fold(local_part)}@{_folded_domain(domain)}"
 
 
 def lookup_key(text: str) -> str:
@@ -64,6 +64,14 @@ def _is_plain(email: str) -> bool:
         return "xn--" not in _ascii_domain(domain)
     except EmailNotValidError:
         return False
+
+
+def _folded_domain(domain: str) -> str:
+    """The A-label, also of a domain that was taken once and that a later email-validator would refuse."""
+    try:
+        return _ascii_domain(domain)
+    except EmailNotValidError:
+        return domain.lower() if domain.isascii() else domain.encode("idna").decode().lower()
 
 
 @lru_cache(maxsize=_DOMAINS_REMEMBERED)

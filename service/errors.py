@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.api_error import ApiError, MemberError, error_body, shown
+from service.api_error import MOST_LISTED, ApiError, MemberError, error_body, shown
 
 __all__ = [
     "ApiError",
@@ -88,6 +88,8 @@ class InvalidRequest(ApiError):
         """The refusal of a body with these (at least one) invalid members; the first gives message, param."""
         first = errors[0]
         more = f" (and {len(errors) - 1} more, see errors)" if len(errors) > 1 else ""
+        if len(errors) >= MOST_LISTED:
+            more = f" (errors lists the first {MOST_LISTED})"
         return cls(first.message + more, param=first.param, errors=errors)
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from service.api_error import MemberError, shown
+from service.api_error import MOST_LISTED, MemberError, shown
 
 READ_ONLY = frozenset({"id", "object", "created", "updated", "invoiceCount", "chargeCount", "totalSpent"})
 NEVER_NULL = frozenset({"email", "name"})
-MOST_LISTED = 50  # member errors in one answer; a body can have thousands
 
 _CODES = {
     "missing": "required",
@@ -79,6 +78,10 @@ def _fault(code: str, path: list[str], details: ErrorDetails) -> str:
 def _fault_of_text(code: str, path: list[str], details: ErrorDetails) -> str:
     if path == ["email"]:
         return f"cannot be taken: {details['msg']}"
+    if path == ["metadata"]:
+        return details["msg"]
+    if path == ["name"] and code == "invalid_format":
+        return "must have a character that is not white space"
     if code == "too_long":
         return f"may have at most {details['ctx']['max_length']} characters, it has {len(details['input'])}"
     return 'must be two ASCII letters such as "US"'

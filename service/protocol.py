@@ -15,14 +15,23 @@ from service.clock import new_request_id
 from service.edge import refusal
 from service.errors import HeadersTooLarge, InternalError, InvalidRequest, UriTooLong
 
+UNEXPECTED = InvalidRequest("Expect may only be 100-continue", param="Expect")
+
 
 async def expect(request: web.Request) -> web.StreamResponse | None:
     """Answer `Expect: 100-continue` (RFC 9110 §10.1.1); refuse to guess what anything else wants."""
     if request.headers.get("Expect", "").lower() != "100-continue":
-        return refusal(InvalidRequest("Expect may only be 100-continue", param="Expect"), new_request_id())
+        return _refusal(UNEXPECTED)
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # the answer itself has not begun
     return None
+
+
+def _refusal(error: ApiError) -> web.Response:
+    """An answer that does not pass the edge, in the form that it would have there."""
+    response = refusal(error, new_request_id())
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 class ContractProtocol(RequestHandler):
@@ -39,9 +48,17 @@ class ContractProtocol(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer had begun already")
         error = _named(status, exc, message or "")
-        response = refusal(error, new_request_id())
+        response = _refusal(error)
         response.force_close()
         return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; what aiohttp says to `Expect` where there is no route gets the contract's form."""
+        if resp.status == 417:
+            resp = _refusal(UNEXPECTED)
+        return await super().finish_response(request, resp, start_time)
 
 
 class ContractServer(web.Server):
@@ -71,5 +88,5 @@ def _named(status: int, exc: BaseException | None, message: str) -> ApiError:
     if message.startswith("Too many headers"):
         return HeadersTooLarge()
     if status < 500:
-        return InvalidRequest("The request is not well-formed HTTP/1.1")
+        return InvalidRequest("The request is not HTTP/1.1 as this service reads it")
     return InternalError()

@@ -39,6 +39,9 @@ class Services:
     under_way: UnderWay = field(default_factory=UnderWay)
 
 
+CHANGES_IN_LINE = 256
+"""Changes of one customer that may wait for each other in this process."""
+
 SERVICES = web.AppKey("services", Services)
 
 
@@ -50,6 +53,8 @@ async def open_services(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.connect(database_url))
         await check_master_keys(database, master_keys)
+        # Lists that wait for a lock must not keep callers from being recognised.
+        keys = await stack.enter_async_context(Database.connect(database_url, size=2))
         store = await stack.enter_async_context(
             EventStore.open(
                 database_url,
@@ -70,5 +75,9 @@ async def open_services(
             )
         )
         yield Services(
-            store, customers, database, Authenticator(database, master_keys, time.monotonic), KeyedLocks()
+            store,
+            customers,
+            database,
+            Authenticator(keys, master_keys, time.monotonic),
+            KeyedLocks(CHANGES_IN_LINE, settings.append_deadline_seconds),
         )

@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     """Commands that may wait in this process before it answers 503."""
     read_connections: int = Field(default=2, ge=1, le=64)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    drain_seconds: float = Field(default=0, ge=0)
+    """How long to go on listening at a stop with /readyz answering 503, so that load balancers notice."""
     shutdown_seconds: float = Field(default=10, gt=0)
     """How long requests under way may take to finish at a stop."""
     append_deadline_seconds: float = Field(default=5, gt=0)

@@ -18,7 +18,7 @@ from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from service.app import run_api
 from service.data_directory import Announcement, DataDirectory
-from service.databases import DatabaseUrls, named_database
+from service.databases import DatabaseUrls, named_database, refuse_to_serve_as_administrator
 from service.demo import Demo, ensure_demo
 from service.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from service.errors import StartupError
@@ -41,6 +41,7 @@ async def run_up(
     Raises:
         DataDirectoryError, EmbeddedPostgresError, MigrationError, StartupError, StoreError.
     """
+    refuse_to_serve_as_administrator(settings)
     directory = DataDirectory(settings.data_dir)
     directory.prepare()
     with directory.locked():
@@ -113,7 +114,7 @@ def require_free_port(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise StartupError(
-            f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
+            f"cannot listen on {host} port {port}: {error.strerror}; choose others with --host, --port"
         ) from None
 
 

@@ -57,12 +57,12 @@ WHERE originator_id = $1
     AND originator_version < $2
     AND merchant_id = $3;
 
--- drop_old_idempotency_keys: forget keys answered before a moment (µs), so many at a time
+-- drop_old_idempotency_keys: forget keys answered longer ago (µs, by the clock that dated them), so many at a time
 DELETE FROM events.idempotency_keys
 WHERE (merchant_id, key) IN (
     SELECT i.merchant_id, i.key
     FROM events.idempotency_keys AS i
-    WHERE i.created_at < $1
+    WHERE i.created_at < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - $1::bigint
     LIMIT $2
 )
 RETURNING merchant_id;

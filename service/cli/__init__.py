@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from events.errors import MigrationError, StoreError
-from service.cli import keys, merchants, migrate, serve, up
+from service.cli import keys, master_key, merchants, migrate, serve, up
 from service.data_directory import DataDirectoryError
 from service.embedded import EmbeddedPostgresError
 from service.errors import StartupError
@@ -27,15 +29,36 @@ FORESEEN = (
     StoreError,
 )
 
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        typer.echo(f"customers {version('customers')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
-    help="Customers: an event-sourced service of a payments platform.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Customers: an event-sourced service of a payments platform."""
+
+
 app.command("up")(up.up)
 app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
+app.command("master-key")(master_key.master_key)
 app.add_typer(merchants.app, name="merchants")
 app.add_typer(keys.app, name="keys")
 

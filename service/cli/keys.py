@@ -49,11 +49,12 @@ def create(
         typer.Option(parser=network, metavar="CIDR", help="Where it may be used from; may be repeated."),
     ] = None,
 ) -> None:
-    """Create a key and print its text, which is shown this once and stored nowhere."""
+    """Create a key and print its text, which is shown this once and stored nowhere (its id: stderr)."""
     scopes = frozenset(map(str, scope or (Scope.READ, Scope.WRITE)))
     made = run(_create(load_settings(data_dir=data_dir), merchant_id, name, scopes, allow or []))
     if made is None:
         raise StartupError(f"there is no merchant {merchant_id}")
+    typer.echo(f"{made[0].id}; its text, shown this once:", err=True)
     typer.echo(made[1])
 
 
@@ -72,7 +73,7 @@ def list_(
 
 @app.command("revoke")
 def revoke(key_id: str, data_dir: DataDir = None) -> None:
-    """Refuse a key from now on; every process knows within 30 seconds."""
+    """Refuse a key (its `key_…` id, see `list`) from now on; every process knows within 30 seconds."""
     if not run(_revoke(load_settings(data_dir=data_dir), key_id)):
         raise StartupError(f"there is no key {key_id} in force")
     typer.echo(f"{key_id} is revoked")

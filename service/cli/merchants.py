@@ -12,7 +12,14 @@ from service.cli.running import run
 from service.cli.tables import moment, show
 from service.databases import find_database
 from service.errors import StartupError
-from service.merchants import Merchant, create_merchant, deactivate_merchant, list_merchants
+from service.merchants import (
+    Merchant,
+    check_currency,
+    check_merchant_id,
+    create_merchant,
+    deactivate_merchant,
+    list_merchants,
+)
 from service.settings import Settings, load_settings
 
 app = typer.Typer(help="Create, list and deactivate merchants.", no_args_is_help=True)
@@ -25,10 +32,19 @@ def create(
     data_dir: DataDir = None,
     merchant_id: Annotated[
         str | None,
-        typer.Option("--id", help="An id of your own (default: a new mer_ id).", show_default=False),
+        typer.Option(
+            "--id",
+            parser=check_merchant_id,
+            metavar="ID",
+            help="An id of your own (default: a new mer_ id).",
+            show_default=False,
+        ),
     ] = None,
     live: Annotated[bool, typer.Option("--live/--test", help="Whether its keys are live keys.")] = False,
-    currency: Annotated[str, typer.Option(help="The currency that its totals are kept in.")] = "USDC",
+    currency: Annotated[
+        str,
+        typer.Option(parser=check_currency, metavar="CODE", help="The currency that its totals are kept in."),
+    ] = "USDC",
 ) -> None:
     """Create a merchant and print its id."""
     made = run(_create(load_settings(data_dir=data_dir), merchant_id, live, currency))

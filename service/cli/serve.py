@@ -10,7 +10,8 @@ import typer
 from service.app import run_api
 from service.cli.options import DataDir, Host, Port
 from service.cli.running import run_until_signal
-from service.databases import find_database
+from service.databases import find_database, refuse_to_serve_as_administrator
+from service.logs import configure_logs
 from service.master_key import load_master_keys
 from service.settings import load_settings
 
@@ -20,6 +21,8 @@ Project = Annotated[bool, typer.Option(help="Also keep the read models up to dat
 def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, project: Project = False) -> None:
     """Run the API on a migrated database: CUSTOMERS_DATABASE_URL, or that of a running `customers up`."""
     settings = load_settings(data_dir=data_dir, host=host, port=port)
+    configure_logs(settings.log_level)
+    refuse_to_serve_as_administrator(settings)
     database = find_database(settings)
     master_keys = load_master_keys(settings)
 

@@ -7,6 +7,7 @@ import typer
 from service.cli.options import DataDir, Host, Port
 from service.cli.running import run_until_signal
 from service.data_directory import Announcement
+from service.logs import configure_logs
 from service.settings import load_settings
 from service.up import run_up
 
@@ -22,7 +23,7 @@ Create a customer:
   curl -s {url}/v1/customers \\
     -H 'X-API-Key: {key}' \\
     -H 'Content-Type: application/json' \\
-    -d '{{"email": "john@example.com", "name": "John Doe"}}'
+    -d '{{"email": "jane@example.com", "name": "Jane Roe"}}'
 
 Ctrl-C stops it; the data stays in {directory}.
 """
@@ -31,6 +32,7 @@ Ctrl-C stops it; the data stays in {directory}.
 def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     """Run all of it here: PostgreSQL (unless CUSTOMERS_DATABASE_URL names one), a demo key, the API."""
     settings = load_settings(data_dir=data_dir, host=host, port=port)
+    configure_logs(settings.log_level)
 
     def welcome(running: Announcement) -> None:
         typer.echo(

@@ -199,3 +199,11 @@ async def test_authentication_is_refused_alike_on_every_method(api: RunningApi) 
     ):
         body = JOHN if method in {"POST", "PATCH"} else None
         assert (await nobody.request(method, path, body)).refusal() == (401, "unauthorized")
+
+
+@pytest.mark.parametrize("name", ["X-API-Key", "Authorization"])
+async def test_two_keys_in_one_request_are_refused(api: RunningApi, name: str) -> None:
+    text = f"Bearer {api.client.key}" if name == "Authorization" else api.client.key
+    answer = await api.client.having("").request("GET", "/v1/customers", headers=[(name, text), (name, text)])
+    assert answer.refusal() == (400, "invalid_request")
+    assert answer.json()["param"] == name

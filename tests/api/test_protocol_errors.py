@@ -148,3 +148,14 @@ async def test_a_connection_serves_pipelined_requests_in_order(client: Client) -
     writer.close()
     await writer.wait_closed()
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"404", b"200"]
+
+
+@pytest.mark.parametrize(
+    "start", ["GET /healthz HTTP/1.1", "GET /nope HTTP/1.1", "PUT /v1/customers HTTP/1.1"]
+)
+async def test_expecting_something_odd_has_the_contracts_answer_where_no_route_is_too(
+    client: Client, start: str
+) -> None:
+    answer = await send(client.url, message(client, "Expect: the-spanish-inquisition", start=start))
+    assert answer.refusal() == (400, "invalid_request")
+    assert b'"requestId":"req_' in answer.body

@@ -196,3 +196,19 @@ async def test_health_needs_no_key(client: Client) -> None:
         assert answer.status == 200
         assert "X-Request-Id" in answer.headers
         assert (await nobody.request("HEAD", path)).status == 200
+
+
+async def test_a_body_in_another_charset_is_415(client: Client) -> None:
+    answer = await client.create({"Content-Type": "application/json; charset=UTF-16"})
+    assert answer.refusal() == (415, "unsupported_media_type")
+
+
+async def test_a_body_in_utf_8_may_say_so(client: Client) -> None:
+    assert (await client.create({"Content-Type": "application/json; charset=UTF-8"})).status == 201
+
+
+async def test_a_coded_body_is_415_on_delete_too(client: Client) -> None:
+    customer_id = (await client.created())["id"]
+    answer = await client.delete(customer_id, {"Content-Encoding": "gzip"})
+    assert answer.refusal() == (415, "unsupported_media_type")
+    assert (await client.get(customer_id)).json()["email"] == "john@example.com"

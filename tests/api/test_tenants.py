@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.routes import ROUTES, Route
-from tests.support.api import Answer, RunningApi
+from tests.support.api import Answer, Client, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -78,3 +78,16 @@ async def test_no_member_or_header_names_another_merchant(api: RunningApi) -> No
     assert answer.status == 201
     assert (await victim.client.get(answer.json()["id"])).status == 404
     assert (await victim.stored())["customer_events"] == 0
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_a_malformed_id_under_a_used_key_answers_like_an_unknown_one(
+    client: Client, method: str
+) -> None:
+    await client.create({"Idempotency-Key": "used"})
+    body = {"name": "Jo"} if method == "PATCH" else None
+    ids = ("zzz", "cus_01jd4q8w9zexampxexampxe000")
+    answers = [
+        await client.request(method, f"/v1/customers/{one}", body, {"Idempotency-Key": "used"}) for one in ids
+    ]
+    assert answers[0].refusal() == answers[1].refusal()

@@ -11,6 +11,7 @@ import pytest
 from events.master_keys import MasterKeys
 from service.cli import main
 from service.data_directory import Announcement, DataDirectory
+from service.embedded import EmbeddedPostgres
 from service.key_format import parse_key_text
 from service.settings import PREFIX
 from tests.support.databases import TestDatabase
@@ -173,3 +174,48 @@ def announcement(database: TestDatabase) -> Announcement:
         nats_url=None,
         pid=os.getpid(),
     )
+
+
+@pytest.mark.parametrize("merchant_id", ["a b", "mer.x", "mer*", "mer>", "", "x" * 65, "mer\n"])
+def test_an_id_that_could_mean_something_elsewhere_is_refused(
+    terminal: Terminal, named_database: TestDatabase, merchant_id: str
+) -> None:
+    assert "1 to 64" in terminal.run("merchants", "create", "--id", merchant_id, status=2)
+
+
+@pytest.mark.parametrize("currency", ["usd", "", "U", "€"])
+def test_a_currency_that_is_none_is_refused(
+    terminal: Terminal, named_database: TestDatabase, currency: str
+) -> None:
+    assert "currency" in terminal.run("merchants", "create", "--currency", currency, status=2)
+
+
+def test_a_master_key_is_made_for_keeping(terminal: Terminal) -> None:
+    assert MasterKeys.from_text(terminal.run("master-key")).versions == [1]
+
+
+def test_the_version_is_told(terminal: Terminal) -> None:
+    assert terminal.run("--version").startswith("customers ")
+
+
+def test_a_database_without_our_schema_says_what_to_run(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, migrated_postgres: EmbeddedPostgres
+) -> None:
+    monkeypatch.setenv("CUSTOMERS_DATABASE_URL", migrated_postgres.url("postgres"))
+    assert "run `customers migrate`" in terminal.run("keys", "list", status=1)
+
+
+def test_who_serves_is_not_the_administrator(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTOMERS_ADMIN_DATABASE_URL", "postgresql://owner:SECRET@127.0.0.1:1/customers")
+    said = terminal.run("serve", status=1)
+    assert "CUSTOMERS_DATABASE_URL is not" in said
+    assert "SECRET" not in said
+
+
+def test_an_unreachable_database_is_named_without_its_password(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTOMERS_DATABASE_URL", "postgresql://api:SECRET@127.0.0.1:1/customers")
+    said = terminal.run("migrate", status=1)
+    assert "PostgreSQL at 127.0.0.1:1 cannot be reached" in said
+    assert "SECRET" not in said

@@ -125,7 +125,7 @@ def test_an_unreachable_database_is_told_without_its_password(data_dir: Path) ->
     url = "postgresql://app:hunter2@127.0.0.1:1/customers"
     with customers_up(data_dir, {"CUSTOMERS_DATABASE_URL": url}) as up:
         line = up.fails()
-        assert "PostgreSQL cannot be reached" in line
+        assert "PostgreSQL at 127.0.0.1:1 cannot be reached" in line
         assert "hunter2" not in line
         assert not (data_dir / "master.key").exists()
 

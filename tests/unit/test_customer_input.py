@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from service.api_error import MemberError
+from service.api_error import MOST_LISTED, MemberError
 from service.customer_input import check_size, parse_create, parse_patch
 from service.errors import CustomerTooLarge, InvalidRequest
-from service.member_errors import MOST_LISTED, READ_ONLY
+from service.member_errors import READ_ONLY
 
 MEMBERS = ["email", "name", "phone", "address", "companyName", "taxId", "description", "metadata"]
 WHOLE = {
@@ -293,3 +293,15 @@ def test_a_customer_has_at_most_32_kib_of_json() -> None:
     check_size(b"x" * 32 * 1024)
     with pytest.raises(CustomerTooLarge, match="32769 bytes of JSON; at most 32768"):
         check_size(b"x" * (32 * 1024 + 1))
+
+
+def test_a_blank_name_and_too_many_metadata_keys_are_named_beside_other_faults() -> None:
+    metadata = {f"k{number}": "v" for number in range(51)}
+    with pytest.raises(InvalidRequest) as refused:
+        parse_create({"email": "bad", "name": " ", "metadata": metadata})
+    found = [(error.param, error.code) for error in refused.value.errors]
+    assert found == [("email", "invalid_format"), ("name", "invalid_format"), ("metadata", "too_long")]
+
+
+def test_a_patch_may_clear_any_number_of_metadata_keys() -> None:
+    parse_patch({"metadata": {f"k{number}": None for number in range(200)}})

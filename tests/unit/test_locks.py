@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from events.errors import StoreBusy
 from service.locks import KeyedLocks
 
 
@@ -17,7 +18,7 @@ async def hold(locks: KeyedLocks, key: str, inside: asyncio.Event, leave: asynci
 
 
 async def test_a_key_has_one_holder_at_a_time_and_those_who_wait_get_it_in_order() -> None:
-    locks = KeyedLocks()
+    locks = KeyedLocks(100, 10)
     holders: list[int] = []
     order: list[int] = []
 
@@ -36,7 +37,7 @@ async def test_a_key_has_one_holder_at_a_time_and_those_who_wait_get_it_in_order
 
 
 async def test_other_keys_do_not_wait() -> None:
-    locks = KeyedLocks()
+    locks = KeyedLocks(100, 10)
     async with asyncio.timeout(10), AsyncExitStack() as held:
         for number in range(10):
             await held.enter_async_context(locks.holding(f"key {number}"))
@@ -45,7 +46,7 @@ async def test_other_keys_do_not_wait() -> None:
 
 
 async def test_a_holder_that_fails_lets_go() -> None:
-    locks = KeyedLocks()
+    locks = KeyedLocks(100, 10)
     with pytest.raises(RuntimeError):
         async with locks.holding("key"):
             raise RuntimeError
@@ -55,7 +56,7 @@ async def test_a_holder_that_fails_lets_go() -> None:
 
 
 async def test_one_that_stops_waiting_leaves_the_lock_to_the_next() -> None:
-    locks = KeyedLocks()
+    locks = KeyedLocks(100, 10)
     entered, leave = [asyncio.Event() for _ in range(3)], asyncio.Event()
     tasks = []
     for number in range(3):
@@ -73,10 +74,34 @@ async def test_one_that_stops_waiting_leaves_the_lock_to_the_next() -> None:
 
 
 async def test_a_holder_that_is_cancelled_lets_go() -> None:
-    locks = KeyedLocks()
+    locks = KeyedLocks(100, 10)
     entered, never = asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(hold(locks, "key", entered, never))
     await entered.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    assert locks._locks == {}
+
+
+async def test_a_full_line_refuses_at_once() -> None:
+    locks, inside, leave = KeyedLocks(1, 10), asyncio.Event(), asyncio.Event()
+    holder = asyncio.create_task(hold(locks, "key", inside, leave))
+    await inside.wait()
+    with pytest.raises(StoreBusy, match="are waiting"):
+        async with locks.holding("key"):
+            pass
+    leave.set()
+    await holder
+    assert locks._locks == {}
+
+
+async def test_who_waits_too_long_is_refused_and_leaves_nothing() -> None:
+    locks, inside, leave = KeyedLocks(9, 0.01), asyncio.Event(), asyncio.Event()
+    holder = asyncio.create_task(hold(locks, "key", inside, leave))
+    await inside.wait()
+    with pytest.raises(StoreBusy, match="too long"):
+        async with locks.holding("key"):
+            pass
+    leave.set()
+    await holder
     assert locks._locks == {}

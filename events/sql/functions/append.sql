@@ -5,20 +5,32 @@
 -- merchants concerned, so that every later one sees all that earlier lock holders committed. From there on
 -- nothing can race, and each command is checked and written in plain steps. A refused command leaves nothing.
 
--- What a finished run of one merchant's commands leaves: its head moved on, its new events in the outbox.
-CREATE OR REPLACE FUNCTION events.advance(head events.merchants, since bigint) RETURNS void
+-- Events that a batch has decided on, with their outbox rows and new data keys: written together, since a
+-- statement costs more than a row.
+CREATE OR REPLACE FUNCTION events.write(written events.customer_events[], keys events.customer_keys[])
+RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE events.merchants
-    SET position = head.position, hash = head.hash, recorded_at = head.recorded_at
-    WHERE id = head.id;
-
+    WITH stored AS (
+        INSERT INTO events.customer_events (
+            originator_id, originator_version, topic, state,
+            merchant_id, position, recorded_at, hash, metadata
+        )
+        SELECT
+            w.originator_id, w.originator_version, w.topic, w.state,
+            w.merchant_id, w.position, w.recorded_at, w.hash, w.metadata
+        FROM unnest(written) AS w
+        RETURNING notification_id, merchant_id, position
+    )
     INSERT INTO events.outbox (notification_id, merchant_id, position)
-    SELECT e.notification_id, e.merchant_id, e.position
-    FROM events.customer_events AS e
-    WHERE e.merchant_id = head.id AND e.position > since;
+    SELECT s.notification_id, s.merchant_id, s.position
+    FROM stored AS s;
+
+    INSERT INTO events.customer_keys (merchant_id, customer_id, wrapped_key, master_version)
+    SELECT k.merchant_id, k.customer_id, k.wrapped_key, k.master_version
+    FROM unnest(keys) AS k;
 END
 $$;
 
@@ -29,7 +41,10 @@ AS $$
 DECLARE
     command events.command;
     head events.merchants;
-    since bigint := 0;      -- the position at which the current merchant's run began
+    moved events.merchants[] := '{}';           -- heads of runs that are over, as they are now
+    written events.customer_events[] := '{}';   -- decided on, and not yet in the table
+    written_for text[] := '{}';                 -- … of these customers
+    keys events.customer_keys[] := '{}';
     now bigint;             -- this batch's time, taken under the lock
     answered events.idempotency_keys;
     last_version bigint;
@@ -50,16 +65,29 @@ BEGIN
 
     FOREACH command IN ARRAY commands LOOP
         IF command.merchant_id IS DISTINCT FROM head.id THEN
-            IF head.position > since THEN
-                PERFORM events.advance(head, since);
-            END IF;
-            SELECT * INTO head FROM events.merchants AS m WHERE m.id = command.merchant_id;
-            since := head.position;
+            moved := array_append(moved, head);
+            SELECT h.* INTO head
+            FROM (
+                SELECT * FROM unnest(moved)
+                UNION ALL
+                SELECT * FROM events.merchants AS m WHERE m.id = command.merchant_id
+            ) AS h
+            WHERE h.id = command.merchant_id
+            ORDER BY h.position DESC
+            LIMIT 1;
         END IF;
 
         IF head.id IS NULL THEN
             RETURN NEXT ('unknown_merchant', NULL, NULL, NULL, NULL, NULL)::events.outcome;
             CONTINUE;
+        END IF;
+
+        -- What is checked from here on must see what this batch has done to the same customer.
+        IF command.customer_id = ANY (written_for) THEN
+            PERFORM events.write(written, keys);
+            written := '{}';
+            written_for := '{}';
+            keys := '{}';
         END IF;
 
         -- Has this key been answered before?
@@ -148,17 +176,16 @@ BEGIN
                 || sha256(command.state)
             ));
 
-            INSERT INTO events.customer_events (
-                originator_id, originator_version, topic, state,
-                merchant_id, position, recorded_at, hash, metadata
-            ) VALUES (
-                command.customer_id, command.version, command.topic, command.state,
+            written_for := array_append(written_for, command.customer_id);
+            written := array_append(written, (
+                command.customer_id, command.version, command.topic, command.state, NULL,
                 command.merchant_id, head.position, head.recorded_at, head.hash, command.metadata
-            );
+            )::events.customer_events);
 
             IF command.wrapped_key IS NOT NULL THEN
-                INSERT INTO events.customer_keys (merchant_id, customer_id, wrapped_key, master_version)
-                VALUES (command.merchant_id, command.customer_id, command.wrapped_key, command.master_version);
+                keys := array_append(keys, (
+                    command.merchant_id, command.customer_id, command.wrapped_key, command.master_version
+                )::events.customer_keys);
             END IF;
         END IF;
 
@@ -177,13 +204,22 @@ BEGIN
             command.customer_id, command.version, command.status)::events.outcome;
     END LOOP;
 
-    IF head.position > since THEN
-        PERFORM events.advance(head, since);
-    END IF;
+    PERFORM events.write(written, keys);
+
+    UPDATE events.merchants AS m
+    SET position = h.position, hash = h.hash, recorded_at = h.recorded_at
+    FROM (
+        SELECT DISTINCT ON (a.id) a.id, a.position, a.hash, a.recorded_at
+        FROM unnest(array_append(moved, head)) AS a
+        ORDER BY a.id, a.position DESC
+    ) AS h
+    WHERE m.id = h.id AND m.position < h.position;
 END
 $$;
 
-REVOKE ALL ON FUNCTION events.advance(events.merchants, bigint) FROM PUBLIC;
+DROP FUNCTION IF EXISTS events.advance(events.merchants, bigint);
+
+REVOKE ALL ON FUNCTION events.write(events.customer_events[], events.customer_keys[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.append(events.command[]) FROM PUBLIC;
 
