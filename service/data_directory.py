@@ -2,7 +2,8 @@
 
     up.lock     held by the `customers up` that runs here, with its process id
     dev.json    where it is to be reached, while it is
-    postgres/   the embedded server's own
+    postgres/   the embedded PostgreSQL's own
+    nats/       the embedded NATS's own
     *.key, …    secrets made on the first run, each of mode 0600
 
 In: a path. Out: the lock, the secrets' texts, and `Announcement`, the content of dev.json.
@@ -51,6 +52,7 @@ class DataDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self.postgres = self.path / "postgres"
+        self.nats = self.path / "nats"
         self._lock = self.path / "up.lock"
         self._announcement = self.path / "dev.json"
 

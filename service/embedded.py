@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 import psutil
@@ -63,6 +63,8 @@ class EmbeddedPostgres:
     `options` are server settings that go beside or over SETTINGS at the next start; `port` only names the
     socket, unless `listen_addresses` is among the options. Superuser `postgres` is trusted on the socket.
     """
+
+    name: Final = "PostgreSQL"
 
     def __init__(
         self, directory: Path, *, options: Mapping[str, str] | None = None, port: int = 5432

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     admin_database_url: str | None = Field(default=None, repr=False)
     """PostgreSQL as the role that migrates and keeps merchants and keys; see `admin_url`."""
     nats_url: str | None = Field(default=None, repr=False)
+    """NATS with JetStream; without it `up` brings its own server."""
     data_dir: Path = Path(".customers")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)

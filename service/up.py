@@ -20,17 +20,16 @@ from service.app import run_api
 from service.data_directory import Announcement, DataDirectory
 from service.databases import DatabaseUrls, named_database, refuse_to_serve_as_administrator
 from service.demo import Demo, ensure_demo
-from service.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from service.embedded import EmbeddedPostgres
+from service.embedded_nats import EmbeddedNats
 from service.errors import StartupError
 from service.master_key import has_master_keys, load_master_keys, make_master_keys
+from service.own_servers import Say, kept_running
 from service.schema import migrate
 from service.settings import Settings
 
 DATABASE = "customers"
 APPLICATION_ROLE = "customers_app"
-WATCH_SECONDS = 1.0
-
-Say = Callable[[str], None]
 
 
 async def run_up(
@@ -39,14 +38,18 @@ async def run_up(
     """Run everything until `stop` is set. `say` gets lines about progress, `on_ready` what dev.json holds.
 
     Raises:
-        DataDirectoryError, EmbeddedPostgresError, MigrationError, StartupError, StoreError.
+        DataDirectoryError, EmbeddedNatsError, EmbeddedPostgresError, MigrationError, StartupError,
+        StoreError.
     """
     refuse_to_serve_as_administrator(settings)
     directory = DataDirectory(settings.data_dir)
     directory.prepare()
     with directory.locked():
         require_free_port(settings.host, settings.port)
-        async with database(settings, directory, say) as urls:
+        async with (
+            database(settings, directory, say) as urls,
+            broker(settings, directory, say) as nats_url,
+        ):
             await migrate(urls.administrator)
             async with Database.connect(urls.administrator) as administrator:
                 master_keys = await ensure_master_keys(settings, administrator)
@@ -56,6 +59,7 @@ async def run_up(
                     settings,
                     directory,
                     urls=urls,
+                    nats_url=nats_url,
                     master_keys=master_keys,
                     demo=demo,
                     stop=stop,
@@ -68,6 +72,7 @@ async def serve(
     directory: DataDirectory,
     *,
     urls: DatabaseUrls,
+    nats_url: str,
     master_keys: MasterKeys,
     demo: Demo,
     stop: asyncio.Event,
@@ -82,7 +87,7 @@ async def serve(
             merchant_id=demo.merchant_id,
             database_url=urls.application,
             admin_database_url=urls.administrator,
-            nats_url=settings.nats_url,
+            nats_url=nats_url,
             pid=os.getpid(),
         )
         directory.announce(running)
@@ -125,45 +130,21 @@ async def database(settings: Settings, directory: DataDirectory, say: Say) -> As
     if named is not None:
         yield named
         return
-    async with own_server(EmbeddedPostgres(directory.postgres), say) as urls:
-        yield urls
+    server = EmbeddedPostgres(directory.postgres)
+    async with kept_running(server, say):
+        await asyncio.to_thread(server.provision, DATABASE, APPLICATION_ROLE)
+        yield DatabaseUrls(server.url(DATABASE, APPLICATION_ROLE), server.url(DATABASE))
 
 
 @asynccontextmanager
-async def own_server(server: EmbeddedPostgres, say: Say) -> AsyncIterator[DatabaseUrls]:
-    """The embedded server with our database on it, watched while the block runs and stopped after it."""
-    ended = asyncio.Event()
-    try:
-        await asyncio.to_thread(server.start)
-        await asyncio.to_thread(server.provision, DATABASE, APPLICATION_ROLE)
-        watcher = asyncio.create_task(keep_running(server, ended, say))
-        try:
-            yield DatabaseUrls(server.url(DATABASE, APPLICATION_ROLE), server.url(DATABASE))
-        finally:
-            ended.set()
-            await watcher
-    finally:
-        await asyncio.to_thread(server.stop)
-
-
-async def keep_running(server: EmbeddedPostgres, ended: asyncio.Event, say: Say) -> None:
-    """Start the server again whenever it is gone, until `ended` is set."""
-    while not await comes_within(ended, WATCH_SECONDS):
-        if not server.is_running:
-            say("PostgreSQL is gone; starting it again")
-            try:
-                await asyncio.to_thread(server.start)
-            except EmbeddedPostgresError as error:
-                say(str(error))
-
-
-async def comes_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for the event at most so long; whether it came."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
+async def broker(settings: Settings, directory: DataDirectory, say: Say) -> AsyncIterator[str]:
+    """The URL of the NATS that the settings name, or else of a server of our own."""
+    if settings.nats_url is not None:
+        yield settings.nats_url
+        return
+    server = EmbeddedNats(directory.nats)
+    async with kept_running(server, say):
+        yield server.url
 
 
 async def ensure_master_keys(settings: Settings, administrator: Database) -> MasterKeys:

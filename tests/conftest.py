@@ -1,7 +1,8 @@
-"""Fixtures for all tests: one PostgreSQL a run, one fresh database a test.
+"""Fixtures for all tests: one PostgreSQL and one NATS a run, one fresh database a test.
 
 `postgres` is the server; `database` (with `database_url` for the application's role, `admin_database_url` for
-its superuser) is a clone of a database that was migrated once.
+its superuser) is a clone of a database that was migrated once. `nats_server` is shared: tests that change
+what others may see on it start one of their own (tests/support/nats_servers.py).
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import pytest
 import pytest_asyncio
 
 from service.embedded import EmbeddedPostgres
+from service.embedded_nats import EmbeddedNats
 from tests.support.databases import TestDatabase, fresh_database, make_template
 from tests.support.directories import short_directory
+from tests.support.nats_servers import fresh_nats
 
 # Nothing here outlives the run, so nothing needs to reach the disk.
 VOLATILE = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
@@ -38,6 +41,13 @@ def migrated_postgres(postgres: EmbeddedPostgres) -> EmbeddedPostgres:
     """The run's server with the template database in it."""
     asyncio.run(make_template(postgres))
     return postgres
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[EmbeddedNats]:
+    """The run's NATS with JetStream, not durable; it ends with the run, also on Ctrl-C."""
+    with short_directory() as directory, fresh_nats(directory / "nats") as server:
+        yield server
 
 
 @pytest_asyncio.fixture

@@ -18,10 +18,12 @@ from service.cli import keys, master_key, merchants, migrate, serve, up
 from service.data_directory import DataDirectoryError
 from service.embedded import EmbeddedPostgresError
 from service.errors import StartupError
+from service.nats_program import EmbeddedNatsError
 from service.settings import SettingsError
 
 FORESEEN = (
     DataDirectoryError,
+    EmbeddedNatsError,
     EmbeddedPostgresError,
     MigrationError,
     SettingsError,

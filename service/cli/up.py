@@ -30,7 +30,7 @@ Ctrl-C stops it; the data stays in {directory}.
 
 
 def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
-    """Run all of it here: PostgreSQL (unless CUSTOMERS_DATABASE_URL names one), a demo key, the API."""
+    """Run all of it here: PostgreSQL and NATS (unless the environment names others), a demo key, the API."""
     settings = load_settings(data_dir=data_dir, host=host, port=port)
     configure_logs(settings.log_level)
 

@@ -33,7 +33,8 @@ async def test_it_announces_itself_when_it_is_ready_to_take_customers(data_dir: 
         assert status == 201
         assert (await call(running, "GET", f"/v1/customers/{customer['id']}"))[1] == customer
         assert running.pid == up.process.pid
-        assert running.nats_url is None
+        assert running.nats_url is not None
+        assert running.nats_url.startswith("nats://127.0.0.1:")
 
 
 def test_what_it_prints_has_the_url_the_key_and_a_curl_line(data_dir: Path) -> None:

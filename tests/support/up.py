@@ -15,6 +15,7 @@ import aiohttp
 
 from service.data_directory import Announcement
 from service.embedded import EmbeddedPostgres
+from service.embedded_nats import EmbeddedNats
 from tests.support.waiting import eventually
 
 CUSTOMERS = (sys.executable, "-m", "service.cli")
@@ -71,6 +72,7 @@ def customers_up(
         if up.process.poll() is None:
             up.process.kill()
             up.process.wait()
+        EmbeddedNats(data_dir / "nats").stop()
         EmbeddedPostgres(data_dir / "postgres").stop("immediate")
 
 
