@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from events.errors import MigrationError, StoreError
-from service.cli import keys, master_key, merchants, migrate, serve, up
+from service.cli import keys, master_key, merchants, migrate, project, relay, serve, up
 from service.data_directory import DataDirectoryError
 from service.embedded import EmbeddedPostgresError
 from service.errors import StartupError
@@ -59,6 +59,8 @@ def options(
 
 app.command("up")(up.up)
 app.command("serve")(serve.serve)
+app.command("relay")(relay.relay)
+app.command("project")(project.project)
 app.command("migrate")(migrate.migrate)
 app.command("master-key")(master_key.master_key)
 app.add_typer(merchants.app, name="merchants")
