@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from events.errors import MigrationError, StoreError
-from service.cli import keys, master_key, merchants, migrate, project, relay, serve, up
+from service.cli import keys, master_key, merchants, migrate, parked, project, relay, serve, up
 from service.data_directory import DataDirectoryError
 from service.embedded import EmbeddedPostgresError
 from service.errors import StartupError
@@ -65,6 +65,7 @@ app.command("migrate")(migrate.migrate)
 app.command("master-key")(master_key.master_key)
 app.add_typer(merchants.app, name="merchants")
 app.add_typer(keys.app, name="keys")
+app.add_typer(parked.app, name="parked")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
