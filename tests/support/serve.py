@@ -1,7 +1,7 @@
 """`customers serve`, `relay` and `project` as processes, for tests that stop, kill and restart them.
 
-In: the environment of a database and a master key. Out: `Serve`, which listens on a free port, or `Started`. Everything is
-awaited, so that a test's own loop may stand between the process and its database.
+In: the environment of a database and a master key. Out: `Serve`, which listens on a free port, or `Started`.
+Everything is awaited, so that a test's own loop may stand between the process and its database.
 """
 
 from __future__ import annotations
