@@ -10,13 +10,12 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import nats.js.errors
+import asyncpg
 
 from events.database import Connection
 from events.jetstream import JetStream
-from events.message import STREAM
+from events.message import STREAM, SUBJECTS
 from events.relay import SESSION, Relay
 from projections.delivery import Delivery
 from service.embedded_nats import EmbeddedNats
@@ -61,29 +60,39 @@ class Relaying:
 
     async def stream(self) -> list[Delivery]:
         """Everything in the stream, in order."""
-        async with raw_jetstream(self.server.url) as stream:
-            last = (await stream.stream_info(STREAM)).state.last_seq
-            return [message for number in range(1, last + 1) if (message := await _get(stream, number))]
+        return await read_stream(self.server.url)
 
     async def check(self) -> list[Delivery]:
         """Assert that every stored event is in the stream once, in order, and the outbox empty (I4)."""
-        deliveries = await self.stream()
-        ledgers: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for delivery in deliveries:
-            merchant_id = delivery.subject.split(".")[2]
-            headers = delivery.headers
-            ledgers[merchant_id].append((int(headers["ce-sequence"]), headers["ce-hash"]))
-        stored: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for row in await self.store.select(EVERYTHING):
-            stored[row["merchant_id"]].append((row["position"], row["hash"].hex()))
-        assert ledgers == stored
-        assert await self.store.select("SELECT FROM events.outbox") == []
-        return deliveries
+        return await check_stream(self.store.admin_url, self.server.url)
 
 
-async def _get(stream: Any, number: int) -> Delivery | None:
+async def read_stream(nats_url: str) -> list[Delivery]:
+    """Everything in the stream of customer events, in order."""
+    async with raw_jetstream(nats_url) as stream:
+        count = (await stream.stream_info(STREAM)).state.messages
+        subscription = await stream.subscribe(SUBJECTS, ordered_consumer=True)
+        received = [await subscription.next_msg(timeout=10) for _ in range(count)]
+    return [
+        Delivery(STREAM, one.subject, one.metadata.sequence.stream, one.headers or {}, one.data)
+        for one in received
+    ]
+
+
+async def check_stream(admin_url: str, nats_url: str) -> list[Delivery]:
+    """Assert that every stored event is in the stream once, in order, and the outbox empty (I4)."""
+    deliveries = await read_stream(nats_url)
+    ledgers: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for delivery in deliveries:
+        headers = delivery.headers
+        ledgers[delivery.subject.split(".")[2]].append((int(headers["ce-sequence"]), headers["ce-hash"]))
+    connection = await asyncpg.connect(admin_url)
     try:
-        found = await stream.get_msg(STREAM, number)
-    except nats.js.errors.NotFoundError:
-        return None
-    return Delivery(STREAM, found.subject, found.seq, found.headers or {}, found.data)
+        stored: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        for merchant_id, position, hash_ in await connection.fetch(EVERYTHING):
+            stored[merchant_id].append((position, hash_.hex()))
+        assert ledgers == stored
+        assert await connection.fetch("SELECT FROM events.outbox") == []
+    finally:
+        await connection.close()
+    return deliveries

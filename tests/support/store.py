@@ -149,6 +149,7 @@ class Store:
     admin: Database
     master_keys: MasterKeys
     url: str
+    admin_url: str
 
     async def create(
         self, customer: str, values: Values = JOHN, merchant: str = M1, **more: Any
@@ -201,4 +202,4 @@ async def opened_store(
         Database.connect(database.admin_url) as admin,
         EventStore.open(url, pool, master_keys, **options) as store,
     ):
-        yield Store(store, pool, admin, master_keys, url)
+        yield Store(store, pool, admin, master_keys, url, database.admin_url)
