@@ -193,7 +193,8 @@ async def test_an_event_delivered_five_times_has_one_effect(projection: Billing)
 
 @pytest.mark.parametrize("batch", [1, 2], ids=["in two batches", "in one batch"])
 async def test_the_same_identity_with_another_body_is_parked(projection: Billing, batch: int) -> None:
-    first, second = delivered(charge(amount="1"), msg_id="m1"), delivered(charge(amount="2"), msg_id="m1")
+    first = delivered(charge(amount="1", at=EARLY), msg_id="m1")
+    second = delivered(charge(amount="2", at=LATE), msg_id="m1")
     await projection.apply(first, second, batch=batch)
     assert numbers(await projection.stats()) == (0, 1, "1.00")
     assert await projection.reasons() == ["an event of the same identity and another body has come before"]
