@@ -49,9 +49,9 @@ async def apply(transaction: Database.Transaction, deliveries: Sequence[Delivery
     bad: list[Bad] = []
     arrivals = _read(deliveries, bad)
     currencies = await _currencies(transaction, arrivals)
-    owners = await _owners(transaction, arrivals)
-    accepted = _apart(_acceptable(arrivals, currencies, owners, bad), bad)
-    fresh = await _take_in(transaction, accepted, bad)
+    arrivals = _of_known_merchants(arrivals, currencies, bad)
+    arrivals = await _of_own_customers(transaction, arrivals, bad)
+    fresh = await _take_in(transaction, arrivals, bad)
     await _put_states(transaction, fresh, currencies)
     await park_all(transaction, NAME, bad)
 
@@ -79,66 +79,77 @@ async def _currencies(transaction: Database.Transaction, arrivals: Sequence[Arri
     return {row["id"]: row["currency"] for row in await transaction.fetch(CURRENCIES_OF, list(merchants))}
 
 
-async def _owners(transaction: Database.Transaction, arrivals: Sequence[Arrival]) -> dict[str, set[str]]:
+def _of_known_merchants(
+    arrivals: Iterable[Arrival], currencies: Mapping[str, str], bad: list[Bad]
+) -> list[Arrival]:
+    known = []
+    for arrival in arrivals:
+        if arrival.event.merchant_id in currencies:
+            known.append(arrival)
+        else:
+            bad.append(arrival.refused("data.merchantId is of no merchant here"))
+    return known
+
+
+async def _of_own_customers(
+    transaction: Database.Transaction, arrivals: Sequence[Arrival], bad: list[Bad]
+) -> list[Arrival]:
+    """Those of their merchants' customers, or of customers not known yet. What was taken in stays so."""
     customers = {arrival.event.customer_id for arrival in arrivals if arrival.event.customer_id}
-    owners: dict[str, set[str]] = {}
+    owners: dict[str | None, set[str]] = {}
     for row in await transaction.fetch(OWNERS_OF, list(customers)):
         owners.setdefault(row["customer_id"], set()).add(row["merchant_id"])
-    return owners
-
-
-def _acceptable(
-    arrivals: Iterable[Arrival],
-    currencies: Mapping[str, str],
-    owners: Mapping[str, set[str]],
-    bad: list[Bad],
-) -> list[Arrival]:
-    """Those of merchants that there are, and of customers that are theirs or not known yet."""
-    accepted = []
+    own: list[Arrival] = []
+    foreign: list[Arrival] = []
     for arrival in arrivals:
         event = arrival.event
-        known_owners = owners.get(event.customer_id or "", {event.merchant_id})
-        if event.merchant_id not in currencies:
-            bad.append(arrival.refused("data.merchantId is of no merchant here"))
-        elif event.merchant_id not in known_owners:
-            bad.append(arrival.refused("data.customerId is a customer of another merchant"))
-        else:
-            accepted.append(arrival)
-    return accepted
+        fits = event.merchant_id in owners.get(event.customer_id, {event.merchant_id})
+        (own if fits else foreign).append(arrival)
+    bad.extend(await _unlike_inbox(transaction, foreign, "data.customerId is a customer of another merchant"))
+    return own
 
 
-ANOTHER_BODY = "an event of the same identity and another body has come before"
-
-
-def _apart(arrivals: Iterable[Arrival], bad: list[Bad]) -> dict[Key, Arrival]:
-    """Each event once, by its identity: the first that came, whose others must say the same."""
-    first: dict[Key, Arrival] = {}
-    for arrival in arrivals:
-        event = arrival.event
-        known = first.setdefault((event.merchant_id, event.stream, event.identity), arrival)
-        if known.event.fingerprint != event.fingerprint:
-            bad.append(arrival.refused(ANOTHER_BODY))
-    return first
+def _key(event: BillingEvent) -> Key:
+    return event.merchant_id, event.stream, event.identity
 
 
 async def _take_in(
-    transaction: Database.Transaction, arrivals: Mapping[Key, Arrival], bad: list[Bad]
+    transaction: Database.Transaction, arrivals: Sequence[Arrival], bad: list[Bad]
 ) -> list[BillingEvent]:
-    """Put events into the inbox; those that were not there."""
+    """Put events into the inbox; those that were not there. What comes again must say what it says there."""
+    first: dict[Key, Arrival] = {}
+    for arrival in arrivals:
+        first.setdefault(_key(arrival.event), arrival)
+    rows = [(*event, delivery.sequence, delivery.body) for delivery, event in first.values()]
+    taken = await transaction.fetch(TAKE_IN, *_columns(rows)) if rows else []
+    fresh = [first.pop(tuple(row)) for row in taken]
+    if len(fresh) < len(arrivals):
+        new = set(map(id, fresh))  # equal arrivals may be among them, one of them new
+        again = [arrival for arrival in arrivals if id(arrival) not in new]
+        bad.extend(
+            await _unlike_inbox(
+                transaction, again, "an event of the same identity and another body has come before"
+            )
+        )
+    return [arrival.event for arrival in fresh]
+
+
+async def _unlike_inbox(
+    transaction: Database.Transaction, arrivals: Sequence[Arrival], reason: str
+) -> list[Bad]:
+    """Those to be parked for this reason: all but those that the inbox has, with the same body."""
     if not arrivals:
         return []
-    rows = [(*event, delivery.sequence, delivery.body) for delivery, event in arrivals.values()]
-    fresh = {tuple(row) for row in await transaction.fetch(TAKE_IN, *_columns(rows))}
-    known = {key: arrival for key, arrival in arrivals.items() if key not in fresh}
-    if known:
-        bad.extend(await _clashes(transaction, known))
-    return [arrival.event for key, arrival in arrivals.items() if key in fresh]
-
-
-async def _clashes(transaction: Database.Transaction, known: Mapping[Key, Arrival]) -> list[Bad]:
-    found = await transaction.fetch(FINGERPRINTS_OF, *_columns(list(known)))
-    said = {tuple(row[:3]): row["fingerprint"] for row in found}
-    return [one.refused(ANOTHER_BODY) for key, one in known.items() if said[key] != one.event.fingerprint]
+    keys = [_key(arrival.event) for arrival in arrivals]
+    said = {
+        tuple(row[:3]): row["fingerprint"]
+        for row in await transaction.fetch(FINGERPRINTS_OF, *_columns(keys))
+    }
+    return [
+        arrival.refused(reason)
+        for key, arrival in zip(keys, arrivals, strict=True)
+        if said.get(key) != arrival.event.fingerprint
+    ]
 
 
 # What they change

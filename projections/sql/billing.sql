@@ -17,7 +17,7 @@ INSERT INTO projections.billing_events (
 SELECT
     e.merchant_id, e.stream, e.identity, e.fingerprint, e.kind, e.event, e.occurred_at, e.standing,
     e.object_id, e.customer_id, e.status, e.amount::numeric, e.currency, e.sequence,
-    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+    (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), -- once for all of them
     e.body
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::bigint[], $8::text[],

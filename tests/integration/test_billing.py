@@ -193,10 +193,20 @@ async def test_an_event_delivered_five_times_has_one_effect(projection: Billing)
 
 @pytest.mark.parametrize("batch", [1, 2], ids=["in two batches", "in one batch"])
 async def test_the_same_identity_with_another_body_is_parked(projection: Billing, batch: int) -> None:
-    first, second = delivered(charge(amount="1"), msg_id="m1"), delivered(charge(amount="2"), msg_id="m1")
+    first = delivered(charge(amount="1", at=EARLY), msg_id="m1")
+    second = delivered(charge(amount="2", at=LATE), msg_id="m1")
     await projection.apply(first, second, batch=batch)
     assert numbers(await projection.stats()) == (0, 1, "1.00")
     assert await projection.reasons() == ["an event of the same identity and another body has come before"]
+
+
+async def test_what_the_inbox_has_decides_which_of_two_bodies_is_another(projection: Billing) -> None:
+    known, other = delivered(charge(amount="1"), msg_id="m1"), delivered(charge(amount="2"), msg_id="m1")
+    await projection.apply(known)
+    await projection.apply(other, known, other)
+    (row,) = await projection.select("SELECT body, attempts FROM projections.parked")
+    assert (row["body"], row["attempts"]) == (other.body, 2)
+    assert numbers(await projection.stats()) == (0, 1, "1.00")
 
 
 async def test_an_identity_belongs_to_a_stream_and_a_merchant(projection: Billing) -> None:
@@ -273,6 +283,19 @@ async def test_a_customer_of_another_merchant_is_parked(projection: Billing, sto
     assert await projection.reasons() == ["data.customerId is a customer of another merchant"] * 2
     assert await projection.stats() == NOTHING
     assert numbers(await projection.stats(merchant=M2)) == (0, 1, "25.00")
+
+
+async def test_what_counts_already_is_not_parked_when_its_customer_turns_out_to_be_another_merchant_s(
+    projection: Billing, store: Store
+) -> None:
+    before = delivered(charge(customer=C1), msg_id="m1")
+    await projection.apply(before)
+    await store.create(C1, merchant=M2)
+    await projection.apply(before, before)
+    assert await projection.reasons() == []
+    await projection.apply(delivered(charge(customer=C1, amount="9"), msg_id="m1"))
+    assert await projection.reasons() == ["data.customerId is a customer of another merchant"]
+    await projection.check()
 
 
 # Any order
