@@ -124,17 +124,25 @@ def _is_read_only(raw: asyncpg.Connection[Row]) -> bool:
 
 
 class Connection:
-    """A kept connection for one user at a time, opened when needed and again after it broke."""
+    """A kept connection for one user at a time, opened when needed and again after it broke.
 
-    def __init__(self, url: str, settings: dict[str, str] | None = None) -> None:
+    One that does not reopen is a session: what it holds (a lock) is held for as long as it works at all.
+    """
+
+    def __init__(self, url: str, settings: dict[str, str] | None = None, *, reopens: bool = True) -> None:
         self._url = url
+        self._reopens = reopens
+        self._opened = False
         self._settings = settings
         self._raw: asyncpg.Connection[Row] | None = None
 
     async def fetch(self, statement: Statement, *arguments: Any) -> list[Row]:
         """The rows of a statement. After any failure of the connection the next call opens a new one."""
         if self._raw is None or self._raw.is_closed():
+            if self._opened and not self._reopens:
+                raise StoreUnavailable(f"{statement.name}: the session has ended")
             self._raw = await connect(self._url, self._settings)
+            self._opened = True
         try:
             async with translated(statement.name):
                 rows = await self._raw.fetch(statement.text, *arguments)

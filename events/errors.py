@@ -6,7 +6,12 @@ StoreError
 ├── StatementFailed     PostgreSQL refused a statement: a mistake of ours, or bad data
 ├── MasterKeyMismatch   the master key given is not the one this data was written under
 ├── DataKeyMissing      a customer's data key is gone: nothing sealed can be read
+├── EventUnreadable     a stored event is not one that this release knows
 └── SealBroken          sealed bytes do not open: altered, or of another customer or version
+BrokerError
+├── BrokerUnavailable   NATS cannot be reached, or did not answer in time
+└── BrokerRefused       JetStream refused what was asked; `code` is its own
+    └── BatchRefused    … none of a batch was taken
 MigrationError          the schema could not be brought up to date
 CustomerDeleted         a change was asked of a customer that is deleted
 """
@@ -38,8 +43,32 @@ class DataKeyMissing(StoreError):
     """A customer's data key is gone, so its events cannot be opened."""
 
 
+class EventUnreadable(StoreError):
+    """A stored event is not one that this release knows, or its state is damaged."""
+
+
 class SealBroken(StoreError):
     """Sealed bytes do not open: altered, or of another customer, merchant or version."""
+
+
+class BrokerError(Exception):
+    """NATS could not do what was asked."""
+
+
+class BrokerUnavailable(BrokerError):
+    """NATS cannot be reached, or did not answer in time. The outcome of a publication is unknown."""
+
+
+class BrokerRefused(BrokerError):
+    """JetStream refused what was asked; `code` is its own (404: there is no such thing)."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class BatchRefused(BrokerRefused):
+    """JetStream took none of a batch: the stream ends elsewhere, or a message is bad."""
 
 
 class MigrationError(Exception):

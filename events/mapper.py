@@ -19,9 +19,10 @@ from eventsourcing.persistence import (
     StoredEvent,
     Transcoding,
 )
+from eventsourcing.utils import TopicError
 
 from events.customer import Customer, Personal
-from events.errors import StoreError
+from events.errors import EventUnreadable, StoreError
 from events.sealing import DataKey
 
 FindKey = Callable[[str, str], DataKey]
@@ -95,13 +96,23 @@ def to_domain_event(mapper: Mapper[str], stored: StoredEvent, recorded_at: int) 
 
 
 def read_event(mapper: Mapper[str], stored: StoredEvent) -> Any:
-    """The event or snapshot as stored. Raises DataKeyMissing, SealBroken, which the library would hide."""
+    """The event or snapshot as stored.
+
+    Raises DataKeyMissing, SealBroken, which the library would hide, and EventUnreadable: of an unknown topic,
+    say, which a newer release may have written.
+    """
     try:
         return mapper.to_domain_event(stored)
     except MapperDeserialisationError as error:
         if isinstance(error.__cause__, StoreError):
             raise error.__cause__ from None
-        raise
+        raise EventUnreadable(_unreadable(stored)) from error
+    except TopicError as error:
+        raise EventUnreadable(_unreadable(stored)) from error
+
+
+def _unreadable(stored: StoredEvent) -> str:
+    return f"{stored.topic} of {stored.originator_id} version {stored.originator_version} cannot be read"
 
 
 def from_microseconds(microseconds: int) -> datetime:

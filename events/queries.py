@@ -1,4 +1,4 @@
-"""The event store's statements, by name. Their text is in `sql/queries.sql`."""
+"""The event store's and the relay's statements, by name. Their text is in `sql/*.sql`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from events.statements import read_statements
 
 SQL = Path(__file__).parent / "sql"
 
-_STATEMENTS = read_statements(SQL / "queries.sql")
+_STATEMENTS = read_statements(SQL / "queries.sql") | read_statements(SQL / "relay.sql")
 
 APPEND = _STATEMENTS["append"]
 LOCK_HASTILY = _STATEMENTS["lock_hastily"]
@@ -19,3 +19,13 @@ DROP_OLDER_SNAPSHOTS = _STATEMENTS["drop_older_snapshots"]
 DROP_OLD_IDEMPOTENCY_KEYS = _STATEMENTS["drop_old_idempotency_keys"]
 MASTER_KEY_CHECKS = _STATEMENTS["master_key_checks"]
 ADD_MASTER_KEY_CHECK = _STATEMENTS["add_master_key_check"]
+
+TRY_RELAY_LOCK = _STATEMENTS["try_relay_lock"]
+OUTBOX_PAGE = _STATEMENTS["outbox_page"]
+MARK_PUBLISHED = _STATEMENTS["mark_published"]
+RELAY_STATE = _STATEMENTS["relay_state"]
+FOLLOW_STREAM = _STATEMENTS["follow_stream"]
+PUT_BACK_AFTER = _STATEMENTS["put_back_after"]
+PUT_BACK_PAGE = _STATEMENTS["put_back_page"]
+LEDGERS_PAGE = _STATEMENTS["ledgers_page"]
+LEDGER_HAS = _STATEMENTS["ledger_has"]

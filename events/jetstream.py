@@ -1,0 +1,232 @@
+"""NATS JetStream, the one module that knows nats-py: streams, atomic batches, pulls.
+
+In: subjects, headers and bytes. Out: `StreamMessage`s and acknowledgements. nats-py's exceptions get our
+names here. A connection that breaks is not mended but reported: whoever uses it must look at the stream
+again before going on, and nats-py's own reconnection would send late what it had buffered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64decode
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple
+
+import orjson
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from events.errors import BatchRefused, BrokerRefused, BrokerUnavailable
+from events.message import Message
+from events.pull import Pull, Pulled
+from events.randomness import random_bytes
+
+CONNECT_SECONDS = 3
+REQUEST_SECONDS = 5.0
+BATCH_SECONDS = 10.0
+PING_SECONDS = 5
+MOST_IN_A_BATCH = 1000
+"""The server's limit of messages in one atomic batch."""
+
+_SECOND = 1_000_000_000  # ns
+_NOT_FOUND = 404
+_WRONG_LAST_SEQUENCE = 10071
+_DUPLICATE_IN_BATCH = 10201
+_FOR_GOOD = frozenset({_WRONG_LAST_SEQUENCE, _DUPLICATE_IN_BATCH})
+
+
+class StreamState(NamedTuple):
+    """Which stream it is (`created` differs once it was deleted and made again), and its last sequence."""
+
+    created: str
+    last_sequence: int
+
+
+class StreamMessage(NamedTuple):
+    """A message as a stream has it."""
+
+    sequence: int
+    subject: str
+    headers: Mapping[str, str]
+
+
+class JetStream:
+    """One connection. Every method may raise BrokerUnavailable; then the connection is of no more use."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, url: str) -> AsyncIterator[JetStream]:
+        """A connection for a block. Raises BrokerUnavailable when there is none to be had."""
+        client = Client()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS), _translated("NATS cannot be reached"):
+                await client.connect(
+                    url,
+                    name="customers",
+                    allow_reconnect=False,
+                    max_reconnect_attempts=0,
+                    connect_timeout=CONNECT_SECONDS,
+                    ping_interval=PING_SECONDS,
+                    max_outstanding_pings=2,
+                    error_cb=_heard,
+                )
+        except TimeoutError:
+            raise BrokerUnavailable("NATS cannot be reached: no answer in time") from None
+        try:
+            yield cls(client)
+        finally:
+            with suppress(NatsError, OSError, TimeoutError):
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    await client.close()
+
+    # Streams
+
+    async def stream(self, name: str) -> StreamState | None:
+        """The stream's state, or None when there is no such stream."""
+        try:
+            info = await self._api(f"STREAM.INFO.{name}")
+        except BrokerRefused as error:
+            if error.code == _NOT_FOUND:
+                return None
+            raise
+        return StreamState(info["created"], info["state"]["last_seq"])
+
+    async def create_stream(self, config: Mapping[str, Any]) -> StreamState:
+        """Make a stream, or find it made with this configuration already. Raises BrokerRefused."""
+        info = await self._api(f"STREAM.CREATE.{config['name']}", config)
+        return StreamState(info["created"], info["state"]["last_seq"])
+
+    async def read(self, stream: str, sequence: int) -> StreamMessage | None:
+        """The message with this sequence, None when it is gone. Asks the stream's leader, never a replica."""
+        return await self._get(stream, {"seq": sequence})
+
+    async def last(self, stream: str, subjects: str) -> StreamMessage | None:
+        """The last message on these subjects (wildcards allowed), None when there is none."""
+        return await self._get(stream, {"last_by_subj": subjects})
+
+    # Out
+
+    async def publish(self, subject: str, body: bytes, headers: dict[str, str] | None = None) -> None:
+        """Publish one message and wait until a stream has it. Raises BrokerRefused when none takes it."""
+        async with _translated("publishing"):
+            answer = await self._client.request(subject, body, timeout=REQUEST_SECONDS, headers=headers)
+        _checked(orjson.loads(answer.data))
+
+    async def publish_batch(self, messages: Sequence[Message], *, last_sequence: int) -> int:
+        """Publish all or none, in order, if the stream still ends with `last_sequence`; its new end.
+
+        At most MOST_IN_A_BATCH. Raises BatchRefused: nothing was published. After BrokerUnavailable the
+        outcome is unknown. Headers of the protocol: nats-server ADR-50.
+        """
+        batch = random_bytes(12).hex()
+        async with _translated("publishing a batch"):
+            for number, message in enumerate(messages[:-1], 1):
+                headers = _of_batch(message, batch, number, last_sequence)
+                await self._client.publish(message.subject, message.body, headers=headers)
+            message = messages[-1]
+            headers = _of_batch(message, batch, len(messages), last_sequence) | {"Nats-Batch-Commit": "1"}
+            answer = await self._client.request(
+                message.subject, message.body, timeout=BATCH_SECONDS, headers=headers
+            )
+        try:
+            acknowledged = _checked(orjson.loads(answer.data))
+        except BrokerRefused as error:
+            raise BatchRefused(str(error), error.code) from None
+        if acknowledged.get("count") != len(messages):
+            raise BatchRefused(f"{acknowledged.get('count')} of {len(messages)} messages were taken", 0)
+        sequence: int = acknowledged["seq"]
+        return sequence
+
+    # In
+
+    @asynccontextmanager
+    async def pull(self, stream: str, durable: str, *, most: int) -> AsyncIterator[Pull]:
+        """Deliveries of a durable consumer, made if it is not there, for a block.
+
+        Raises BrokerRefused when there is no such stream.
+        """
+        config = {
+            "durable_name": durable,
+            "ack_policy": "explicit",
+            "deliver_policy": "all",
+            "ack_wait": 30 * _SECOND,
+            "max_ack_pending": 4 * most,
+            "max_deliver": -1,
+        }
+        await self._api(
+            f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", {"stream_name": stream, "config": config}
+        )
+        pull = Pull(self._client.publish, stream, durable, most)
+        async with _translated("pulling"):
+            subscription = await self._client.subscribe(
+                pull.inbox, cb=pull.take, pending_msgs_limit=-1, pending_bytes_limit=-1
+            )
+        try:
+            yield pull
+        finally:
+            with suppress(NatsError, OSError):
+                await subscription.unsubscribe()
+
+    async def acknowledge(self, pulled: Sequence[Pulled]) -> None:
+        """Tell that these are done with, and need not be delivered again."""
+        async with _translated("acknowledging"):
+            for one in pulled:
+                await self._client.publish(one.ack, b"+ACK")
+
+    async def _get(self, stream: str, what: dict[str, Any]) -> StreamMessage | None:
+        try:
+            found = (await self._api(f"STREAM.MSG.GET.{stream}", what))["message"]
+        except BrokerRefused as error:
+            if error.code == _NOT_FOUND:
+                return None
+            raise
+        return StreamMessage(found["seq"], found["subject"], _headers(found.get("hdrs", "")))
+
+    async def _api(self, operation: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        async with _translated(operation):
+            answer = await self._client.request(
+                f"$JS.API.{operation}", orjson.dumps(request or {}), timeout=REQUEST_SECONDS
+            )
+        return _checked(orjson.loads(answer.data))
+
+
+def _of_batch(message: Message, batch: str, number: int, last_sequence: int) -> dict[str, str]:
+    headers = {**message.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+    if number == 1:
+        headers["Nats-Expected-Last-Sequence"] = str(last_sequence)
+    return headers
+
+
+def _headers(encoded: str) -> dict[str, str]:
+    """The headers of a message as the server's API has them: base64 of a line `NATS/1.0`, then theirs."""
+    lines = b64decode(encoded).decode().split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return {name: value.strip() for name, _, value in pairs}
+
+
+def _checked(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer, unless it is an error. Raises BrokerRefused, or BrokerUnavailable for what passes."""
+    error = answer.get("error")
+    if error is None:
+        return answer
+    text = f"{error.get('description', 'refused')} ({error.get('err_code', 0)})"
+    if error["code"] >= 500 and error.get("err_code") not in _FOR_GOOD:
+        raise BrokerUnavailable(text)
+    raise BrokerRefused(text, error["code"] if error["code"] == _NOT_FOUND else error.get("err_code", 0))
+
+
+@asynccontextmanager
+async def _translated(what: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except (NatsError, OSError, EOFError, TimeoutError) as error:
+        reason = str(error).removeprefix("nats: ") or type(error).__name__
+        raise BrokerUnavailable(f"{what}: {reason}") from error
+
+
+async def _heard(_: Exception) -> None:
+    """Errors that nats-py tells beside: what was asked meanwhile fails, and that is where they are told."""

@@ -1,0 +1,101 @@
+"""From outbox rows to messages: each event with its customer before and after it.
+
+In: a page of the outbox, in order. Out: a `Message` for each row. Customers are folded here, and kept in a
+bounded cache, since the next event of a customer mostly follows soon.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import structlog
+from eventsourcing.persistence import StoredEvent
+
+from events.customer import Customer, Values
+from events.database import Connection, Row
+from events.errors import StoreError, StoreUnavailable
+from events.loading import Loader, Wanted, mapper_with, open_data_key
+from events.mapper import to_domain_event, to_microseconds
+from events.master_keys import MasterKeys
+from events.message import Message, Recorded, customer_message, unreadable_message
+
+CUSTOMERS_KEPT = 20_000
+
+log = structlog.get_logger(__name__)
+
+_SECOND = 1_000_000  # µs
+
+
+class _Key(NamedTuple):
+    merchant_id: str
+    customer_id: str
+
+
+class Outgoing:
+    """Makes messages. One user at a time."""
+
+    def __init__(self, session: Connection, master_keys: MasterKeys) -> None:
+        self._loader = Loader(session, master_keys)
+        self._master_keys = master_keys
+        self._kept: OrderedDict[_Key, Customer] = OrderedDict()
+
+    async def messages(self, rows: Sequence[Row]) -> list[Message]:
+        """The rows' messages, in order. Raises StoreUnavailable."""
+        await self._load_what_is_missing(rows)
+        made = [self._message(row) for row in rows]
+        while len(self._kept) > CUSTOMERS_KEPT:
+            self._kept.popitem(last=False)
+        return made
+
+    async def _load_what_is_missing(self, rows: Sequence[Row]) -> None:
+        """Have every customer at hand as it was before its first event among these."""
+        first: dict[_Key, int] = {}
+        for row in rows:
+            first.setdefault(_key(row), row["version"])
+        wanted = [
+            Wanted(*key, last_version=version - 1)
+            for key, version in first.items()
+            if version > 1 and not self._has(key, version - 1)
+        ]
+        for one, loaded in zip(wanted, await self._loader.load(wanted) if wanted else (), strict=True):
+            if isinstance(loaded, StoreUnavailable):
+                raise loaded
+            if not isinstance(loaded, Exception) and loaded.customer is not None:
+                self._kept[_Key(one.merchant_id, one.customer_id)] = loaded.customer
+
+    def _has(self, key: _Key, version: int) -> bool:
+        kept = self._kept.get(key)
+        return kept is not None and kept.version == version
+
+    def _message(self, row: Row) -> Message:
+        event = Recorded(*row[1:11])
+        key = _key(row)
+        try:
+            before = self._kept.pop(key) if self._has(key, event.version - 1) else None
+            values: Values | None = before.values if before is not None else None
+            customer = self._after(row, before)
+        except StoreError as error:
+            reason = str(error)
+            log.critical(
+                "event_unreadable", merchant_id=event.merchant_id, position=event.position, reason=reason
+            )
+            return unreadable_message(event)
+        self._kept[key] = customer
+        created = to_microseconds(customer.created_on) // _SECOND
+        return customer_message(event, created, values, None if customer.deleted else customer.values)
+
+    def _after(self, row: Row, before: Customer | None) -> Customer:
+        """The customer after the row's event. Raises StoreError: its values cannot be opened."""
+        data_key = open_data_key(self._master_keys, row["merchant_id"], row["customer_id"], row)
+        stored = StoredEvent(row["customer_id"], row["version"], row["topic"], row["state"])
+        event = to_domain_event(mapper_with(data_key), stored, row["recorded_at"])
+        customer = event.mutate(before)
+        if customer is None:
+            raise StoreError("the event leaves no customer")
+        return customer
+
+
+def _key(row: Row) -> _Key:
+    return _Key(row["merchant_id"], row["customer_id"])

@@ -1,0 +1,65 @@
+-- try_relay_lock: become the active relay, if no other session is
+SELECT pg_try_advisory_lock($1) AS active;
+
+-- outbox_page: the oldest events that have to leave, from a notification id on, with all that a message tells of them
+SELECT
+    o.notification_id,
+    e.merchant_id,
+    e.originator_id AS customer_id,
+    e.originator_version AS version,
+    e.topic,
+    e.position,
+    e.recorded_at,
+    e.hash,
+    p.hash AS previous_hash,
+    m.epoch,
+    e.metadata,
+    e.state,
+    k.wrapped_key,
+    k.master_version
+FROM (
+    SELECT b.notification_id
+    FROM events.outbox AS b
+    WHERE b.notification_id > $1
+    ORDER BY b.notification_id
+    LIMIT $2
+) AS o
+JOIN events.customer_events AS e
+    ON e.notification_id = o.notification_id
+JOIN events.merchants AS m
+    ON m.id = e.merchant_id
+LEFT JOIN events.customer_events AS p
+    ON p.merchant_id = e.merchant_id AND p.position = e.position - 1
+LEFT JOIN events.customer_keys AS k
+    ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
+ORDER BY o.notification_id;
+
+-- mark_published: these are in the stream, which ends with this sequence and id
+SELECT events.mark_published($1, $2, $3);
+
+-- relay_state: the stream that was filled last, and its end as it was last seen
+SELECT stream_created, last_sequence, last_id
+FROM events.relay_state;
+
+-- follow_stream: this is the stream to fill, and its end
+SELECT events.follow_stream($1, $2, $3);
+
+-- put_back_after: a merchant's events beyond a position have to leave again; how many
+SELECT events.put_back_after($1, $2) AS put;
+
+-- put_back_page: a page of all events has to leave again; its last notification id, null at the end
+SELECT events.put_back_page($1, $2) AS last;
+
+-- ledgers_page: merchants that have events, from an id on
+SELECT m.id
+FROM events.merchants AS m
+WHERE m.position > 0
+    AND m.id > $1
+ORDER BY m.id
+LIMIT $2;
+
+-- ledger_has: of these (merchant, position, hash), those that the ledger has, with their notification ids
+SELECT e.notification_id, e.merchant_id, e.position
+FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS w (merchant_id, position, hash)
+JOIN events.customer_events AS e
+    ON e.merchant_id = w.merchant_id AND e.position = w.position AND e.hash = w.hash;
