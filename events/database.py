@@ -69,7 +69,7 @@ async def translated(what: str) -> AsyncIterator[None]:
     """Give asyncpg's failures our names: StoreUnavailable, StoreBusy, StatementFailed."""
     try:
         yield
-    except asyncpg.LockNotAvailableError as error:
+    except (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError) as error:  # 40: deadlocks too
         raise StoreBusy(f"{what}: locked by others for too long") from error
     except _GONE as error:
         raise StoreUnavailable(f"{what}: {describe(error)}") from error

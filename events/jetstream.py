@@ -124,9 +124,12 @@ class JetStream:
         """
         batch = random_bytes(12).hex()
         async with _translated("publishing a batch"):
-            for number, message in enumerate(messages[:-1], 1):
-                headers = _of_batch(message, batch, number, last_sequence)
-                await self._client.publish(message.subject, message.body, headers=headers)
+            frames = [
+                _frame(message.subject, _of_batch(message, batch, number, last_sequence), message.body)
+                for number, message in enumerate(messages[:-1], 1)
+            ]
+            # Whole frames at once: nats-py takes longer over a message's headers than we over the message.
+            await self._client._send_command(b"".join(frames))  # noqa: SLF001
             message = messages[-1]
             headers = _of_batch(message, batch, len(messages), last_sequence) | {"Nats-Batch-Commit": "1"}
             answer = await self._client.request(
@@ -199,6 +202,13 @@ def _of_batch(message: Message, batch: str, number: int, last_sequence: int) -> 
     if number == 1:
         headers["Nats-Expected-Last-Sequence"] = str(last_sequence)
     return headers
+
+
+def _frame(subject: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A message as it goes over the wire (NATS client protocol, HPUB). No header may hold a line end."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    head = f"NATS/1.0\r\n{lines}\r\n".encode()
+    return b"HPUB %b %d %d\r\n%b%b\r\n" % (subject.encode(), len(head), len(head) + len(body), head, body)
 
 
 def _headers(encoded: str) -> dict[str, str]:

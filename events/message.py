@@ -126,4 +126,4 @@ def _message(event: Recorded, data: bytes, changed_from: dict[str, Any]) -> Mess
 
 def rfc3339(moment: datetime) -> str:
     """UTC with six digits of a second, `2026-11-22T10:37:53.586050Z`."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

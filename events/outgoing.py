@@ -15,11 +15,12 @@ from eventsourcing.persistence import StoredEvent
 
 from events.customer import Customer, Values
 from events.database import Connection, Row
-from events.errors import StoreError, StoreUnavailable
-from events.loading import Loader, Wanted, mapper_with, open_data_key
-from events.mapper import to_domain_event, to_microseconds
+from events.errors import DataKeyMissing, EventUnreadable, StoreError, StoreUnavailable
+from events.loading import Loader, Wanted, open_data_key
+from events.mapper import make_mapper, to_domain_event, to_microseconds
 from events.master_keys import MasterKeys
 from events.message import Message, Recorded, customer_message, unreadable_message
+from events.sealing import DataKey
 
 CUSTOMERS_KEPT = 20_000
 
@@ -39,6 +40,8 @@ class Outgoing:
     def __init__(self, session: Connection, master_keys: MasterKeys) -> None:
         self._loader = Loader(session, master_keys)
         self._master_keys = master_keys
+        self._data_key: DataKey | None = None
+        self._mapper = make_mapper(self._current_key)
         self._kept: OrderedDict[_Key, Customer] = OrderedDict()
 
     async def messages(self, rows: Sequence[Row]) -> list[Message]:
@@ -87,14 +90,21 @@ class Outgoing:
         return customer_message(event, created, values, None if customer.deleted else customer.values)
 
     def _after(self, row: Row, before: Customer | None) -> Customer:
-        """The customer after the row's event. Raises StoreError: its values cannot be opened."""
-        data_key = open_data_key(self._master_keys, row["merchant_id"], row["customer_id"], row)
+        """The customer after the row's event. Raises StoreError: it, or what went before, cannot be read."""
+        if before is None and row["version"] > 1:
+            raise EventUnreadable("what went before it could not be read")
+        self._data_key = open_data_key(self._master_keys, row["merchant_id"], row["customer_id"], row)
         stored = StoredEvent(row["customer_id"], row["version"], row["topic"], row["state"])
-        event = to_domain_event(mapper_with(data_key), stored, row["recorded_at"])
+        event = to_domain_event(self._mapper, stored, row["recorded_at"])
         customer = event.mutate(before)
         if customer is None:
-            raise StoreError("the event leaves no customer")
+            raise EventUnreadable("it leaves no customer")
         return customer
+
+    def _current_key(self, _: str, customer_id: str) -> DataKey:
+        if self._data_key is None:
+            raise DataKeyMissing(f"the data key of {customer_id} is gone")
+        return self._data_key
 
 
 def _key(row: Row) -> _Key:

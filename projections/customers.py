@@ -1,39 +1,49 @@
-"""The customers read model: a row a customer, ready to be answered.
+"""The customers read model: a row a customer, ready to be answered; how events change it.
 
-In: a merchant's events, in order (`apply`). Out: single customers, never stale (`CustomerReader`), and lists
-(`list_customers`). The table is in `sql/migrations`, the statements in `sql/queries.sql`.
+In: messages about customers (`apply_messages`), or a merchant's events from the store (`apply_events`). Out:
+rows, which `customer_reader.py` and `customer_list.py` read. The table is in `sql/migrations`.
 
-A read by id or email is never stale although the table is filled later: one statement returns the row *and*
-the customer's events beyond it, and the reader folds that tail.
+One rule stands for duplicates, gaps and phantoms: an event is applied only if it follows the hash at which
+the projection stands; what lies at or below its position is passed over; anything else is read from the
+store.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
+import structlog
 from eventsourcing.persistence import StoredEvent
 
-from events.batching import Batcher, Fifo
 from events.customer import MEMBERS, Customer
-from events.database import KEYED_LOOKUPS, Connection, Database, Row
+from events.database import Database, Row
+from events.errors import StoreError
 from events.loading import mapper_with, open_data_key
 from events.mapper import from_microseconds, to_domain_event, to_microseconds
 from events.master_keys import MasterKeys
 from events.rendering import render_customer, render_tombstone
-from projections.queries import CREATION_OF, LIST_NEWER, LIST_OLDER, PUT_ROWS, READ_CUSTOMERS, ROWS_OF
+from projections.customer_change import CustomerChange, merchant_of, read_change
+from projections.delivery import Delivery
+from projections.parking import ParkedRow, park_customer, reason_of
+from projections.progress import Place, lock_places, move
+from projections.queries import EVENTS_OF, HASHES_AT, NEXT_EVENTS, PUT_MESSAGES, PUT_ROWS, ROWS_OF
 
 NAME = "customers"
 
-READS_AT_ONCE = 128
+PAGE = 500
+"""Events of a merchant that are read from the store at once."""
 
-SECOND = 1_000_000
-"""µs."""
+log = structlog.get_logger(__name__)
+
+_SECOND = 1_000_000  # µs
+
+
+class HistoryDiverged(StoreError):
+    """A projection stands at a hash that the ledger never had: it followed events that are not there."""
 
 
 class CustomerRow(NamedTuple):
@@ -47,39 +57,187 @@ class CustomerRow(NamedTuple):
     body: bytes
 
 
-class WantedRow(NamedTuple):
-    """A customer by its id, or by the folded key of its email."""
+# Events as messages
 
-    merchant_id: str
-    customer_id: str | None
-    email_key: str | None
+
+async def apply_messages(
+    transaction: Database.Transaction, deliveries: Sequence[Delivery], master_keys: MasterKeys
+) -> None:
+    """Bring the rows and the progress up to date with these messages, in any order, known or not."""
+    changes = [change for delivery in deliveries if (change := read_change(delivery)) is not None]
+    told = {merchant_of(delivery) for delivery in deliveries}
+    places = await lock_places(transaction, NAME, sorted(told))
+    runs = await _proved(transaction, _runs(changes, places))
+    await _put_messages(transaction, [change for run in runs.values() for change in run])
+    moved = {merchant_id: Place(run[-1].position, run[-1].hash) for merchant_id, run in runs.items()}
+    await move(transaction, NAME, moved)
+    for merchant_id in sorted(_behind(deliveries, places | moved)):
+        await _catch_up(transaction, merchant_id, (places | moved)[merchant_id], master_keys)
+
+
+def _runs(changes: Sequence[CustomerChange], places: dict[str, Place]) -> dict[str, list[CustomerChange]]:
+    """For each merchant the changes that continue its ledger from where the projection stands."""
+    ordered = sorted(changes, key=attrgetter("merchant_id", "position"))
+    runs = {
+        merchant_id: _following(places[merchant_id], own)
+        for merchant_id, own in groupby(ordered, attrgetter("merchant_id"))
+        if merchant_id in places
+    }
+    return {merchant_id: run for merchant_id, run in runs.items() if run}
+
+
+async def _proved(
+    transaction: Database.Transaction, runs: dict[str, list[CustomerChange]]
+) -> dict[str, list[CustomerChange]]:
+    """The runs that end with the ledger's own hash, which proves all of a run.
+
+    After a failover that lost events, a message of a lost one continues the ledger as well as the true one.
+    """
+    places = [[merchant_id, run[-1].position] for merchant_id, run in runs.items()]
+    merchant_ids, positions = zip(*places, strict=True) if places else ((), ())
+    rows = await transaction.fetch(HASHES_AT, list(merchant_ids), list(positions)) if places else []
+    hashes = {row["merchant_id"]: row["hash"] for row in rows}
+    return {merchant_id: run for merchant_id, run in runs.items() if hashes.get(merchant_id) == run[-1].hash}
+
+
+def _following(place: Place, changes: Iterable[CustomerChange]) -> list[CustomerChange]:
+    """Those that continue the ledger from here; a change may come twice, and false ones may be among them."""
+    followed: list[CustomerChange] = []
+    for change in changes:
+        if change.previous_hash == place.hash and change.position == place.position + 1:
+            followed.append(change)
+            place = Place(change.position, change.hash)
+    return followed
+
+
+def _behind(deliveries: Sequence[Delivery], places: dict[str, Place]) -> set[str]:
+    """Merchants of whom something was told that lies beyond the place reached."""
+    found = set()
+    for delivery in deliveries:
+        merchant_id = merchant_of(delivery)
+        sequence = delivery.headers.get("ce-sequence", "")
+        position = int(sequence) if sequence.isdecimal() else 0
+        if merchant_id in places and position > places[merchant_id].position:
+            found.add(merchant_id)
+    return found
+
+
+async def _put_messages(transaction: Database.Transaction, changes: Sequence[CustomerChange]) -> None:
+    last: dict[tuple[str, str], CustomerChange] = {}
+    created: dict[tuple[str, str], int] = {}
+    for change in changes:
+        key = (change.merchant_id, change.customer_id)
+        last[key] = change
+        if change.version == 1:
+            created[key] = change.recorded_at
+    rows = [
+        (*key, one.version, created.get(key), one.recorded_at, one.deleted, one.body)
+        for key, one in sorted(last.items())
+    ]
+    if rows:
+        await transaction.fetch(PUT_MESSAGES, *[list(column) for column in zip(*rows, strict=True)])
+
+
+# Events from the store
+
+
+async def catch_up(database: Database, merchant_id: str, master_keys: MasterKeys) -> int:
+    """Apply one page of a merchant's events; how many. Raises HistoryDiverged, StoreError."""
+    async with database.transaction() as transaction:
+        places = await lock_places(transaction, NAME, [merchant_id])
+        if merchant_id not in places:
+            return 0
+        applied = await _catch_up(transaction, merchant_id, places[merchant_id], master_keys)
+    if applied is None:
+        raise HistoryDiverged(
+            f"position {places[merchant_id].position} has another hash in the ledger, or is gone"
+        )
+    return applied
+
+
+async def _catch_up(
+    transaction: Database.Transaction, merchant_id: str, place: Place, master_keys: MasterKeys
+) -> int | None:
+    """Apply one page of a merchant's events; how many, None when the ledger does not have this place."""
+    page = await transaction.fetch(NEXT_EVENTS, merchant_id, max(place.position, 1), PAGE)
+    if place.position > 0:
+        if not page or page[0]["position"] != place.position or page[0]["hash"] != place.hash:
+            log.critical("history_diverged", merchant_id=merchant_id, position=place.position)
+            return None
+        page = page[1:]
+    if page:
+        await apply_events(transaction, merchant_id, page, master_keys)
+        await move(transaction, NAME, {merchant_id: Place(page[-1]["position"], page[-1]["hash"])})
+    return len(page)
+
+
+async def apply_events(
+    transaction: Database.Transaction, merchant_id: str, events: Sequence[Row], master_keys: MasterKeys
+) -> None:
+    """Bring the rows of these events' customers up to date; a customer that cannot be read is parked."""
+    by_customer: dict[str, list[Row]] = {}
+    for event in events:
+        by_customer.setdefault(event["customer_id"], []).append(event)
+    found = await transaction.fetch(ROWS_OF, merchant_id, list(by_customer))
+    rows = {row["customer_id"]: CustomerRow(*row) for row in found}
+    changed: list[CustomerRow] = []
+    for customer_id, own in sorted(by_customer.items()):
+        try:
+            row = fold_row(merchant_id, rows.get(customer_id), own, master_keys)
+        except StoreError as error:
+            log.error("customer_parked", merchant_id=merchant_id, customer_id=customer_id)  # noqa: TRY400
+            await park_customer(transaction, merchant_id, customer_id, reason_of(error))
+        else:
+            if row is not None:
+                changed.append(row)
+    await _put_rows(transaction, merchant_id, changed)
+
+
+async def retry_customer(
+    transaction: Database.Transaction, parked: ParkedRow, master_keys: MasterKeys
+) -> None:
+    """Make a parked customer's row from all its events. Raises StoreError when they cannot be read."""
+    merchant_id, customer_id = parked.merchant_id or "", parked.customer_id or ""
+    events = await transaction.fetch(EVENTS_OF, merchant_id, customer_id)
+    row = fold_row(merchant_id, None, events, master_keys)
+    await _put_rows(transaction, merchant_id, [row] if row else [])
+
+
+async def _put_rows(transaction: Database.Transaction, merchant_id: str, rows: Sequence[CustomerRow]) -> None:
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await transaction.fetch(PUT_ROWS, merchant_id, *columns)
 
 
 def fold_row(
     merchant_id: str, row: CustomerRow | None, events: Sequence[Row], master_keys: MasterKeys
 ) -> CustomerRow | None:
-    """The row as it is after these events of its customer."""
+    """The row as it is after these events of its customer; those that it has already are passed over.
+
+    Raises StoreError: the events cannot be read, or do not follow the row.
+    """
+    version = row.version if row else 0
+    events = [event for event in events if event["originator_version"] > version]
     if not events:
         return row
-    customer_id = row.customer_id if row else _originator(events[0])
+    if events[0]["originator_version"] != version + 1:
+        raise StoreError(f"an event before version {events[0]['originator_version']} was not applied")
+    customer_id: str = events[0]["customer_id"]
     customer = _restore(merchant_id, row) if row else None
     mapper = mapper_with(open_data_key(master_keys, merchant_id, customer_id, events[0]))
     for event in events:
         stored = StoredEvent(customer_id, event["originator_version"], event["topic"], event["state"])
         customer = to_domain_event(mapper, stored, event["recorded_at"]).mutate(customer)
-    if customer is None:
-        return None
+    return _row_of(customer) if customer else None
+
+
+def _row_of(customer: Customer) -> CustomerRow:
     created_at, updated_at = to_microseconds(customer.created_on), to_microseconds(customer.modified_on)
     if customer.deleted:
         body = render_tombstone(customer.id)
     else:
-        body = render_customer(customer.id, customer.values, created_at // SECOND, updated_at // SECOND)
+        body = render_customer(customer.id, customer.values, created_at // _SECOND, updated_at // _SECOND)
     return CustomerRow(customer.id, customer.version, created_at, updated_at, customer.deleted, body)
-
-
-def _originator(event: Row) -> str:
-    originator_id: str = event["customer_id"]
-    return originator_id
 
 
 def _restore(merchant_id: str, row: CustomerRow) -> Customer:
@@ -93,134 +251,3 @@ def _restore(merchant_id: str, row: CustomerRow) -> Customer:
         modified_on=from_microseconds(row.updated_at),
         deleted=row.deleted,
     )
-
-
-# Events in
-
-
-async def apply(
-    database: Database.Transaction, merchant_id: str, events: Sequence[Row], master_keys: MasterKeys
-) -> None:
-    """Bring the rows of these events' customers up to date. The events are consecutive in the ledger."""
-    by_customer: dict[str, list[Row]] = {}
-    for event in events:
-        by_customer.setdefault(_originator(event), []).append(event)
-    found = await database.fetch(ROWS_OF, merchant_id, list(by_customer))
-    rows = {row["customer_id"]: CustomerRow(*row) for row in found}
-    changed = [
-        fold_row(merchant_id, rows.get(customer_id), _beyond(rows.get(customer_id), own), master_keys)
-        for customer_id, own in by_customer.items()
-    ]
-    columns = zip(*[row for row in changed if row is not None], strict=True)
-    await database.fetch(PUT_ROWS, merchant_id, *[list(column) for column in columns])
-
-
-def _beyond(row: CustomerRow | None, events: list[Row]) -> list[Row]:
-    version = row.version if row else 0
-    return [event for event in events if event["originator_version"] > version]
-
-
-# Single customers out, always fresh
-
-
-class CustomerReader:
-    """Reads single customers; those wanted at one moment share one statement. Make one with `open`."""
-
-    def __init__(self, batcher: Batcher[WantedRow, CustomerRow | None]) -> None:
-        self._batcher = batcher
-
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls, url: str, master_keys: MasterKeys, *, connections: int = 2, room: int = 4096
-    ) -> AsyncIterator[CustomerReader]:
-        """A reader with its own connections, for a block."""
-        kept = [Connection(url, KEYED_LOOKUPS) for _ in range(connections)]
-        runs = [_Read(connection, master_keys) for connection in kept]
-        batcher: Batcher[WantedRow, CustomerRow | None] = Batcher(Fifo(room), runs, most=READS_AT_ONCE)
-        batcher.start()
-        try:
-            yield cls(batcher)
-        finally:
-            await batcher.stop()
-            for connection in kept:
-                await connection.close()
-
-    async def by_id(self, merchant_id: str, customer_id: str) -> CustomerRow | None:
-        """The customer as of now, also as a tombstone. Raises StoreUnavailable, StoreBusy."""
-        return await self._batcher.ask(WantedRow(merchant_id, customer_id, None))
-
-    async def by_email(self, merchant_id: str, email_key: str) -> CustomerRow | None:
-        """The live customer that holds this email now. Raises StoreUnavailable, StoreBusy."""
-        return await self._batcher.ask(WantedRow(merchant_id, None, email_key))
-
-
-@dataclass(frozen=True)
-class _Read:
-    """Answers one batch on one connection."""
-
-    connection: Connection
-    master_keys: MasterKeys
-
-    async def __call__(self, wanted: list[WantedRow]) -> list[CustomerRow | Exception | None]:
-        columns = [list(column) for column in zip(*wanted, strict=True)]
-        rows = await self.connection.fetch(READ_CUSTOMERS, *columns)
-        groups = [list(group) for _, group in groupby(rows, itemgetter("n"))]
-        return [self._fold(one, group) for one, group in zip(wanted, groups, strict=True)]
-
-    def _fold(self, wanted: WantedRow, group: list[Row]) -> CustomerRow | Exception | None:
-        first = group[0]
-        row = CustomerRow(*first[1:7]) if first["version"] is not None else None
-        if first["originator_version"] is None:
-            return row
-        try:
-            return fold_row(wanted.merchant_id, row, group, self.master_keys)
-        except Exception as error:  # noqa: BLE001  # handed to the one who asked for it
-            return error
-
-
-# Lists out
-
-
-class Page(NamedTuple):
-    """A page of a list, newest first, and whether there is more in the direction asked."""
-
-    bodies: list[bytes]
-    has_more: bool
-
-
-class Cursor(NamedTuple):
-    """A place in the list: just beside this customer, live or deleted."""
-
-    created_at: int
-    customer_id: str
-
-
-async def find_cursor(database: Database, merchant_id: str, customer_id: str) -> Cursor | None:
-    """The place of a customer in the list, or None if the merchant never had it."""
-    found = await database.fetch(CREATION_OF, customer_id, merchant_id)
-    return Cursor(found[0]["recorded_at"], customer_id) if found else None
-
-
-async def list_customers(
-    database: Database,
-    merchant_id: str,
-    created: tuple[int, int],
-    limit: int,
-    *,
-    after: Cursor | None = None,
-    before: Cursor | None = None,
-) -> Page:
-    """Live customers created within `created` (µs, inclusive), after or before a place, newest first."""
-    if before is not None:
-        statement, place = LIST_NEWER, before
-    else:
-        statement, place = LIST_OLDER, after or _TOP
-    rows = await database.fetch(statement, merchant_id, *created, *place, limit + 1)
-    bodies = [row["body"] for row in rows[:limit]]
-    if before is not None:
-        bodies.reverse()
-    return Page(bodies, len(rows) > limit)
-
-
-_TOP = Cursor(2**62, "")

@@ -1,4 +1,4 @@
-"""The projections' statements, by name. Their text is in `sql/queries.sql`."""
+"""The projections' statements, by name. Their text is in `sql/`."""
 
 from __future__ import annotations
 
@@ -21,3 +21,25 @@ MOVE_PROGRESS = _STATEMENTS["move_progress"]
 NEXT_EVENTS = _STATEMENTS["next_events"]
 ROWS_OF = _STATEMENTS["rows_of"]
 PUT_ROWS = _STATEMENTS["put_rows"]
+PUT_MESSAGES = _STATEMENTS["put_messages"]
+HASHES_AT = _STATEMENTS["hashes_at"]
+EVENTS_OF = _STATEMENTS["events_of"]
+
+_BILLING = read_statements(SQL / "billing.sql")
+
+CURRENCIES_OF = _BILLING["currencies_of"]
+OWNERS_OF = _BILLING["owners_of"]
+TAKE_IN = _BILLING["take_in"]
+FINGERPRINTS_OF = _BILLING["fingerprints_of"]
+PUT_STATES = _BILLING["put_states"]
+STATS_OF = _BILLING["stats_of"]
+
+_PARKING = read_statements(SQL / "parking.sql")
+
+PARK = _PARKING["park"]
+PARKED_CUSTOMERS = _PARKING["parked_customers"]
+LIST_PARKED = _PARKING["list_parked"]
+FIND_PARKED = _PARKING["find_parked"]
+RELEASE_PARKED = _PARKING["release_parked"]
+RENEW_PARKED = _PARKING["renew_parked"]
+SKIP_PARKED = _PARKING["skip_parked"]

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 from aiohttp import web
@@ -20,7 +18,7 @@ from events.database import Database
 from events.errors import MasterKeyMismatch, StoreError
 from events.master_keys import MasterKeys
 from events.queries import DROP_OLD_IDEMPOTENCY_KEYS
-from projections.sweep import run_sweep
+from service.beside import beside
 from service.errors import StartupError
 from service.protocol import ContractRunner
 from service.routes import make_app
@@ -48,22 +46,20 @@ async def run_api(
     master_keys: MasterKeys,
     host: str,
     port: int,
-    project: bool,
     on_ready: Callable[[str], None],
     stop: asyncio.Event,
 ) -> None:
-    """Serve until `stop` is set; `on_ready` gets the URL. `project`: also keep the read models.
+    """Serve until `stop` is set; `on_ready` gets the URL.
 
     Raises:
         StartupError: the master key does not fit, or the address is taken. StoreUnavailable.
     """
     try:
-        async with open_services(settings, database_url, master_keys) as services:
-            beside = [_clean(services.database)]
-            if project:
-                beside.append(run_sweep(services.database, master_keys, stop))
-            async with _beside(beside, stop):
-                await _listen(settings, services, host, port, on_ready, stop)
+        async with (
+            open_services(settings, database_url, master_keys) as services,
+            beside([_clean(services.database)], stop),
+        ):
+            await _listen(settings, services, host, port, on_ready, stop)
     except MasterKeyMismatch as error:
         raise StartupError(f"wrong master key: {error}") from None
 
@@ -104,28 +100,6 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
-
-
-@asynccontextmanager
-async def _beside(works: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event) -> AsyncIterator[None]:
-    """Work that goes on beside the block and ends with it; a failure of it sets `stop` and is raised."""
-
-    def ended_by_itself(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            stop.set()
-
-    tasks = [asyncio.create_task(work) for work in works]
-    for task in tasks:
-        task.add_done_callback(ended_by_itself)
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in ended:
-        if isinstance(result, Exception):
-            raise result
 
 
 async def forget_idempotency_keys(database: Database) -> None:

@@ -35,6 +35,14 @@ def refuse_to_serve_as_administrator(settings: Settings) -> None:
         )
 
 
+def find_nats(settings: Settings) -> str | None:
+    """NATS's URL: the one that the settings name, or else that of the `customers up` that runs there."""
+    if settings.nats_url is not None:
+        return settings.nats_url
+    running = DataDirectory(settings.data_dir).running() if settings.admin_url is None else None
+    return running.nats_url if running else None
+
+
 def find_database(settings: Settings) -> DatabaseUrls:
     """The database to work on. Raises StartupError when none is named and no `customers up` runs."""
     named = named_database(settings)

@@ -21,8 +21,16 @@ LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that dates of 
 _MICROSECONDS = 1_000_000  # in a second
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _CURSORS = ("startingAfter", "endingBefore")
-_CREATED = ("created[gt]", "created[gte]", "created[lt]", "created[lte]")
-LIST_PARAMETERS = ("limit", *_CURSORS, "email", *_CREATED)
+_OPERATORS = ("gt", "gte", "lt", "lte")
+_RANGES = tuple(f"{name}[{operator}]" for name in ("created", "updated") for operator in _OPERATORS)
+_EXPAND = "expand"
+LIST_PARAMETERS = ("limit", *_CURSORS, "email", *_RANGES, _EXPAND)
+GET_PARAMETERS = (_EXPAND,)
+EARLIEST, LATEST = 0, 2**62
+"""Moments (µs) between which everything happens."""
+
+Span = tuple[int, int]
+"""From one moment until another, both inclusive, in µs since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +38,15 @@ class ListQuery:
     """One page: at most `limit` customers that match all filters, beyond one cursor (an id; never both).
 
     `email_key` is the folded key to match, empty when what was typed is no email address and so matches none.
-    `created_from` and `created_until` are microseconds since 1970, both inclusive, None where unbounded.
     """
 
     limit: int = DEFAULT_LIMIT
     starting_after: str | None = None
     ending_before: str | None = None
     email_key: str | None = None
-    created_from: int | None = None
-    created_until: int | None = None
+    created: Span = (EARLIEST, LATEST)
+    updated: Span = (EARLIEST, LATEST)
+    with_stats: bool = False
 
 
 def parse_list_query(pairs: Iterable[tuple[str, str]]) -> ListQuery:
@@ -47,14 +55,14 @@ def parse_list_query(pairs: Iterable[tuple[str, str]]) -> ListQuery:
     starting_after, ending_before = (_cursor(given, name) for name in _CURSORS)
     if starting_after is not None and ending_before is not None:
         raise InvalidRequest("Give startingAfter or endingBefore, not both", param="endingBefore")
-    created_from, created_until = _range(given, "created")
     return ListQuery(
         limit=_integer(given, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT),
         starting_after=starting_after,
         ending_before=ending_before,
         email_key=_email_key(given),
-        created_from=created_from,
-        created_until=created_until,
+        created=_span(given, "created"),
+        updated=_span(given, "updated"),
+        with_stats=_with_stats(given),
     )
 
 
@@ -63,9 +71,16 @@ def parse_no_query(pairs: Iterable[tuple[str, str]]) -> None:
     _once_each(pairs, ())
 
 
-def parse_get_query(pairs: Iterable[tuple[str, str]]) -> None:
-    """What GET /v1/customers/{id} asks for besides the customer: nothing, so far."""
-    _once_each(pairs, ())
+def parse_get_query(pairs: Iterable[tuple[str, str]]) -> bool:
+    """Whether GET /v1/customers/{id} asks for stats too."""
+    return _with_stats(_once_each(pairs, GET_PARAMETERS))
+
+
+def _with_stats(given: dict[str, str]) -> bool:
+    text = given.get(_EXPAND)
+    if text not in {None, "stats"}:
+        raise InvalidRequest('expand can only be "stats"', param=_EXPAND)
+    return text is not None
 
 
 def _once_each(pairs: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, str]:
@@ -102,15 +117,15 @@ def _email_key(given: dict[str, str]) -> str | None:
     return None if text is None else lookup_key(text)
 
 
-def _range(given: dict[str, str], name: str) -> tuple[int | None, int | None]:
+def _span(given: dict[str, str], name: str) -> Span:
     """The inclusive microseconds that `name[gt]`, `[gte]`, `[lt]` and `[lte]`, in seconds, leave together."""
 
     def second(operator: str) -> int | None:
         parameter = f"{name}[{operator}]"
         return _integer(given, parameter, 0, LATEST_SECOND, 0) if parameter in given else None
 
-    after, since, before, until = (second(operator) for operator in ("gt", "gte", "lt", "lte"))
+    after, since, before, until = map(second, _OPERATORS)
     # An event happens within a second and shows that second, so "later than s" begins with the next one.
     lower = [s * _MICROSECONDS for s in (None if after is None else after + 1, since) if s is not None]
     upper = [s * _MICROSECONDS - 1 for s in (before, None if until is None else until + 1) if s is not None]
-    return max(lower, default=None), min(upper, default=None)
+    return max(lower, default=EARLIEST), min(upper, default=LATEST)

@@ -15,6 +15,7 @@ from events.rendering import render_customer, render_tombstone
 from events.store import Change
 from service.call import Call, Retry
 from service.errors import DuplicateEmail, IdempotencyKeyReused, InternalError, Unauthorized
+from service.preconditions import etag
 from service.responses import customer_response
 
 
@@ -64,5 +65,5 @@ async def _replay(call: Call, customer_id: str, version: int, status: int) -> we
 def _response(customer: Customer, status: int, *, replayed: bool = False) -> web.Response:
     location = f"/v1/customers/{customer.id}" if status == 201 else None
     return customer_response(
-        rendered(customer), customer.version, status=status, location=location, replayed=replayed
+        rendered(customer), etag(customer.version), status=status, location=location, replayed=replayed
     )

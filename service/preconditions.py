@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from projections.stats import Stats, plain
 from service.errors import InvalidRequest
 
 # One element of the list, which RFC 9110 §5.6.1 lets be empty, and the comma or end after it.
@@ -19,21 +20,26 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+def etag_with_stats(version: int, stats: Stats) -> str:
+    """The weak tag of a customer with its stats: it changes with either."""
+    return f'W/"{version}-{stats.invoice_count}-{stats.charge_count}-{plain(stats.total_spent)}"'
+
+
 def matches_if_match(header: str, version: int) -> bool:
     """Whether If-Match lets a change of this version pass. Strong comparison: a weak tag never matches."""
-    return _matches(header, version, "If-Match", weak_counts=False)
+    return _matches(header, etag(version), "If-Match", weak_counts=False)
 
 
-def matches_if_none_match(header: str, version: int) -> bool:
-    """Whether If-None-Match names this version, so that the answer is 304. Weak comparison."""
-    return _matches(header, version, "If-None-Match", weak_counts=True)
+def matches_if_none_match(header: str, tag: str) -> bool:
+    """Whether If-None-Match names this tag, so that the answer is 304. Weak comparison."""
+    return _matches(header, tag, "If-None-Match", weak_counts=True)
 
 
-def _matches(header: str, version: int, name: str, *, weak_counts: bool) -> bool:
+def _matches(header: str, current_tag: str, name: str, *, weak_counts: bool) -> bool:
     tags = _tags(header, name)
     if tags is None:
         return True
-    current = str(version)
+    current = current_tag.removeprefix("W/").strip('"')
     return any(tag == current and (weak_counts or not weak) for weak, tag in tags)
 
 

@@ -5,33 +5,38 @@ In: a request. Out: rows of the read model, which are the answer's JSON already.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
 from events.ids import CUSTOMER_PREFIX, is_id
-from projections.customers import Cursor, CustomerRow, Page, find_cursor, list_customers
+from projections.customer_list import Cursor, Listed, Page, find_cursor, list_customers
+from projections.customers import CustomerRow
+from projections.stats import stats_of
 from service.call import Call
 from service.errors import CustomerNotFound, InvalidCursor
 from service.list_query import ListQuery, parse_get_query, parse_list_query
-from service.preconditions import matches_if_none_match
-from service.responses import customer_response, list_response, not_modified
-
-EARLIEST, LATEST = 0, 2**62
-"""Moments (µs) that every customer was created between."""
+from service.preconditions import etag, etag_with_stats, matches_if_none_match
+from service.responses import customer_response, list_response, not_modified, with_stats
 
 
 async def get_customer(call: Call) -> web.Response:
     """GET /v1/customers/{id}."""
-    parse_get_query(call.query)
+    wants_stats = parse_get_query(call.query)
     customer_id = call.request.match_info["id"]
     if not is_id(CUSTOMER_PREFIX, customer_id):
         raise CustomerNotFound
     row = await call.services.customers.by_id(call.merchant_id, customer_id)
     if row is None:
         raise CustomerNotFound
+    body, tag = row.body, etag(row.version)
+    if wants_stats and not row.deleted:
+        stats = (await stats_of(call.services.database, call.merchant_id, [customer_id]))[customer_id]
+        body, tag = with_stats(body, stats), etag_with_stats(row.version, stats)
     header = call.list_header("If-None-Match")
-    if header is not None and matches_if_none_match(header, row.version):
-        return not_modified(row.version)
-    return customer_response(row.body, row.version)
+    if header is not None and matches_if_none_match(header, tag):
+        return not_modified(tag)
+    return customer_response(body, tag)
 
 
 async def get_customers(call: Call) -> web.Response:
@@ -41,12 +46,28 @@ async def get_customers(call: Call) -> web.Response:
     before = await _cursor(call, "endingBefore", query.ending_before)
     if query.email_key is not None:
         row = await call.services.customers.by_email(call.merchant_id, query.email_key)
-        page = Page([row.body] if row and _fits(row, query, after, before) else [], has_more=False)
+        found = [Listed(row.customer_id, row.body)] if row and _fits(row, query, after, before) else []
+        page = Page(found, has_more=False)
     else:
         page = await list_customers(
-            call.services.database, call.merchant_id, _created(query), query.limit, after=after, before=before
+            call.services.database,
+            call.merchant_id,
+            query.limit,
+            created=query.created,
+            updated=query.updated,
+            after=after,
+            before=before,
         )
-    return list_response("/v1/customers", page.bodies, has_more=page.has_more)
+    bodies = [customer.body for customer in page.customers]
+    if query.with_stats:
+        bodies = await _expanded(call, page.customers)
+    return list_response("/v1/customers", bodies, has_more=page.has_more)
+
+
+async def _expanded(call: Call, customers: Sequence[Listed]) -> list[bytes]:
+    ids = [customer.customer_id for customer in customers]
+    stats = await stats_of(call.services.database, call.merchant_id, ids)
+    return [with_stats(customer.body, stats[customer.customer_id]) for customer in customers]
 
 
 async def _cursor(call: Call, name: str, customer_id: str | None) -> Cursor | None:
@@ -58,19 +79,12 @@ async def _cursor(call: Call, name: str, customer_id: str | None) -> Cursor | No
     return cursor
 
 
-def _created(query: ListQuery) -> tuple[int, int]:
-    return (
-        EARLIEST if query.created_from is None else query.created_from,
-        LATEST if query.created_until is None else query.created_until,
-    )
-
-
 def _fits(row: CustomerRow, query: ListQuery, after: Cursor | None, before: Cursor | None) -> bool:
     """Whether the one customer with an email matches the other filters and lies beyond the cursor."""
-    earliest, latest = _created(query)
     place = Cursor(row.created_at, row.customer_id)
     return (
-        earliest <= row.created_at <= latest
+        query.created[0] <= row.created_at <= query.created[1]
+        and query.updated[0] <= row.updated_at <= query.updated[1]
         and (after is None or place < after)
         and (before is None or place > before)
     )

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from service.preconditions import etag
+from projections.stats import Stats, stats_members
 
 CONTENT_TYPE = "application/json"
 
 
 def customer_response(
-    body: bytes, version: int, *, status: int = 200, location: str | None = None, replayed: bool = False
+    body: bytes, tag: str, *, status: int = 200, location: str | None = None, replayed: bool = False
 ) -> web.Response:
-    """A customer or tombstone with its version as ETag."""
-    headers = {"Content-Type": CONTENT_TYPE, "ETag": etag(version)}
+    """A customer or tombstone with its entity tag."""
+    headers = {"Content-Type": CONTENT_TYPE, "ETag": tag}
     if location is not None:
         headers["Location"] = location
     if replayed:
@@ -30,6 +30,11 @@ def list_response(url: str, bodies: Iterable[bytes], *, has_more: bool) -> web.R
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
 
-def not_modified(version: int) -> web.Response:
+def not_modified(tag: str) -> web.Response:
     """304 with the tag that matched."""
-    return web.Response(status=304, headers={"ETag": etag(version)})
+    return web.Response(status=304, headers={"ETag": tag})
+
+
+def with_stats(body: bytes, stats: Stats) -> bytes:
+    """A customer's JSON with its stats behind the other members."""
+    return b"%b,%b}" % (body[:-1], stats_members(stats))

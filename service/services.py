@@ -18,7 +18,7 @@ from events.database import Database
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from events.store import EventStore
-from projections.customers import CustomerReader
+from projections.customer_reader import CustomerReader
 from service.auth import Authenticator
 from service.locks import KeyedLocks
 from service.settings import Settings

@@ -16,7 +16,9 @@ from events.database import Database
 from events.errors import MasterKeyMismatch
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
+from events.relay import run_relay
 from service.app import run_api
+from service.beside import beside
 from service.data_directory import Announcement, DataDirectory
 from service.databases import DatabaseUrls, named_database, refuse_to_serve_as_administrator
 from service.demo import Demo, ensure_demo
@@ -25,6 +27,7 @@ from service.embedded_nats import EmbeddedNats
 from service.errors import StartupError
 from service.master_key import has_master_keys, load_master_keys, make_master_keys
 from service.own_servers import Say, kept_running
+from service.projecting import ensure_billing_streams, run_projections
 from service.schema import migrate
 from service.settings import Settings
 
@@ -93,17 +96,21 @@ async def serve(
         directory.announce(running)
         on_ready(running)
 
+    works = [
+        run_relay(urls.application, nats_url, master_keys, stop, replicas=settings.stream_replicas),
+        run_projections(urls.application, nats_url, master_keys),
+    ]
     try:
-        await run_api(
-            settings,
-            database_url=urls.application,
-            master_keys=master_keys,
-            host=settings.host,
-            port=settings.port,
-            project=True,
-            on_ready=ready,
-            stop=stop,
-        )
+        async with beside(works, stop):
+            await run_api(
+                settings,
+                database_url=urls.application,
+                master_keys=master_keys,
+                host=settings.host,
+                port=settings.port,
+                on_ready=ready,
+                stop=stop,
+            )
     finally:
         directory.withdraw()
 
@@ -144,6 +151,7 @@ async def broker(settings: Settings, directory: DataDirectory, say: Say) -> Asyn
         return
     server = EmbeddedNats(directory.nats)
     async with kept_running(server, say):
+        await ensure_billing_streams(server.url)
         yield server.url
 
 

@@ -33,9 +33,10 @@ FROM projections.customers
 WHERE merchant_id = $1
     AND NOT deleted
     AND created_at BETWEEN $2 AND $3
-    AND (created_at, customer_id) < ($4, $5::text)
+    AND updated_at BETWEEN $4 AND $5
+    AND (created_at, customer_id) < ($6, $7::text)
 ORDER BY created_at DESC, customer_id DESC
-LIMIT $6;
+LIMIT $8;
 
 -- list_newer: a page of live customers, oldest first, from just above (created_at, customer_id)
 SELECT customer_id, created_at, body
@@ -43,9 +44,10 @@ FROM projections.customers
 WHERE merchant_id = $1
     AND NOT deleted
     AND created_at BETWEEN $2 AND $3
-    AND (created_at, customer_id) > ($4, $5::text)
+    AND updated_at BETWEEN $4 AND $5
+    AND (created_at, customer_id) > ($6, $7::text)
 ORDER BY created_at, customer_id
-LIMIT $6;
+LIMIT $8;
 
 -- creation_of: when a customer, live or deleted, was created; from the store, so that no cursor is too fresh
 SELECT recorded_at
@@ -54,34 +56,38 @@ WHERE originator_id = $1
     AND originator_version = 1
     AND merchant_id = $2;
 
--- merchants_behind: merchants whose ledger is ahead of a projection
-SELECT m.id
+-- merchants_behind: merchants, from an id on, whose ledger is ahead of a projection; both positions
+SELECT m.id, m.position AS head, coalesce(p.position, 0) AS position
 FROM events.merchants AS m
 LEFT JOIN projections.progress AS p
     ON p.projection = $1 AND p.merchant_id = m.id
 WHERE m.position > coalesce(p.position, 0)
+    AND m.id > $2
 ORDER BY m.id
-LIMIT $2;
+LIMIT $3;
 
--- begin_progress: a merchant new to a projection starts before its first event
+-- begin_progress: merchants new to a projection start before their first event
 INSERT INTO projections.progress (projection, merchant_id, position, hash, epoch)
 SELECT $1, m.id, 0, sha256(convert_to('customers-ledger-v1' || m.id, 'UTF8')), m.epoch
 FROM events.merchants AS m
-WHERE m.id = $2
+WHERE m.id = ANY ($2::text[])
+ORDER BY m.id
 ON CONFLICT DO NOTHING;
 
--- lock_progress: how far a projection has come with a merchant, for us alone to move
-SELECT position, hash
+-- lock_progress: how far a projection has come with these merchants, for us alone to move
+SELECT merchant_id, position, hash
 FROM projections.progress
 WHERE projection = $1
-    AND merchant_id = $2
+    AND merchant_id = ANY ($2::text[])
+ORDER BY merchant_id
 FOR UPDATE;
 
--- move_progress: this far, with the ledger's hash there
-UPDATE projections.progress
-SET position = $3, hash = $4
-WHERE projection = $1
-    AND merchant_id = $2;
+-- move_progress: this far, with the ledgers' hashes there
+UPDATE projections.progress AS p
+SET position = n.position, hash = n.hash
+FROM unnest($2::text[], $3::bigint[], $4::bytea[]) AS n (merchant_id, position, hash)
+WHERE p.projection = $1
+    AND p.merchant_id = n.merchant_id;
 
 -- next_events: a page of a merchant's ledger from a position on, with the data keys that open it
 SELECT
@@ -121,3 +127,49 @@ SET version = EXCLUDED.version,
     deleted = EXCLUDED.deleted,
     body = EXCLUDED.body
 WHERE c.version < EXCLUDED.version;
+
+-- put_messages: rows as messages tell them, never backward; created_at is null where the creation is not among them
+INSERT INTO projections.customers AS c (
+    merchant_id, customer_id, version, created_at, updated_at, deleted, body
+)
+SELECT
+    r.merchant_id,
+    r.customer_id,
+    r.version,
+    coalesce(r.created_at, was.created_at),
+    r.updated_at,
+    r.deleted,
+    r.body
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bytea[])
+    AS r (merchant_id, customer_id, version, created_at, updated_at, deleted, body)
+LEFT JOIN projections.customers AS was
+    ON was.merchant_id = r.merchant_id AND was.customer_id = r.customer_id
+WHERE coalesce(r.created_at, was.created_at) IS NOT NULL
+ON CONFLICT (merchant_id, customer_id) DO UPDATE
+SET version = EXCLUDED.version,
+    updated_at = EXCLUDED.updated_at,
+    deleted = EXCLUDED.deleted,
+    body = EXCLUDED.body
+WHERE c.version < EXCLUDED.version;
+
+-- events_of: all events of one customer, with the data key that opens them
+SELECT
+    e.originator_id AS customer_id,
+    e.originator_version,
+    e.topic,
+    e.state,
+    e.recorded_at,
+    k.wrapped_key,
+    k.master_version
+FROM events.customer_events AS e
+LEFT JOIN events.customer_keys AS k
+    ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
+WHERE e.originator_id = $2
+    AND e.merchant_id = $1
+ORDER BY e.originator_version;
+
+-- hashes_at: the ledger's hashes at these places
+SELECT e.merchant_id, e.hash
+FROM unnest($1::text[], $2::bigint[]) AS w (merchant_id, position)
+JOIN events.customer_events AS e
+    ON e.merchant_id = w.merchant_id AND e.position = w.position;

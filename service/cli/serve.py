@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
 import typer
 
@@ -15,11 +14,12 @@ from service.logs import configure_logs
 from service.master_key import load_master_keys
 from service.settings import load_settings
 
-Project = Annotated[bool, typer.Option(help="Also keep the read models up to date in this process.")]
 
+def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
+    """Run the API on a migrated database: CUSTOMERS_DATABASE_URL, or that of a running `customers up`.
 
-def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, project: Project = False) -> None:
-    """Run the API on a migrated database: CUSTOMERS_DATABASE_URL, or that of a running `customers up`."""
+    Lists show what `customers project` has taken in: run that too.
+    """
     settings = load_settings(data_dir=data_dir, host=host, port=port)
     configure_logs(settings.log_level)
     refuse_to_serve_as_administrator(settings)
@@ -33,7 +33,6 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, projec
             master_keys=master_keys,
             host=settings.host,
             port=settings.port,
-            project=project,
             on_ready=lambda url: typer.echo(f"listening on {url}"),
             stop=stop,
         )

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import asyncpg
 import pytest_asyncio
 
-from projections.sweep import sweep
 from service.settings import Settings
 from tests.support.api import Answer, Client, RunningApi, running_api, serving
 from tests.support.databases import TestDatabase
 from tests.support.serve import comes_about
+from tests.support.sweeping import sweep
 
 CHANGES = 60
 CUSTOMERS = 3

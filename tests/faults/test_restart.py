@@ -40,8 +40,9 @@ async def test_writes_resume_by_themselves_after_a_restart_and_nothing_is_lost(
 ) -> None:
     async with fresh_database(durable_postgres) as database, deployed(database) as deployment:
         async with (
-            deployment.serve("--project", append_deadline_seconds=1) as one,
+            deployment.serve(append_deadline_seconds=1) as one,
             deployment.serve(append_deadline_seconds=1) as other,
+            deployment.works("project"),
         ):
             load, beside = Load(deployment.client(one)), Load(deployment.client(other), name="beside")
             async with load.running(WRITERS), beside.running(WRITERS):

@@ -17,12 +17,12 @@ import pytest_asyncio
 
 from events.sealing import DataKey
 from events.store import SNAPSHOT_EVERY
-from projections.sweep import sweep
 from service.embedded import EmbeddedPostgres
 from tests.support.api import Client, Operator
 from tests.support.databases import fresh_database
 from tests.support.deployment import Deployment, deployed
 from tests.support.serve import comes_about
+from tests.support.sweeping import sweep
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

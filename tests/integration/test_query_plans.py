@@ -19,7 +19,18 @@ from events.database import KEYED_LOOKUPS
 from events.loading import LATEST
 from events.queries import APPEND, LOAD_CUSTOMERS
 from events.statements import Statement
-from projections.queries import CREATION_OF, LIST_NEWER, LIST_OLDER, NEXT_EVENTS, READ_CUSTOMERS, ROWS_OF
+from projections.queries import (
+    CREATION_OF,
+    FINGERPRINTS_OF,
+    LIST_NEWER,
+    LIST_OLDER,
+    NEXT_EVENTS,
+    OWNERS_OF,
+    PARKED_CUSTOMERS,
+    READ_CUSTOMERS,
+    ROWS_OF,
+    STATS_OF,
+)
 from service.embedded import EmbeddedPostgres
 from tests.support.databases import TestDatabase, fresh_database, run_sql
 from tests.support.store import (
@@ -64,6 +75,21 @@ SELECT customer_id, 2, 'CustomerSnapshot', '', merchant_id FROM customers;
 INSERT INTO projections.customers
 SELECT merchant_id, customer_id, 2, number, number, number % 10 = 0, repeat('b', 300)::bytea FROM customers;
 
+INSERT INTO projections.customer_stats SELECT merchant_id, customer_id, 1, 2, 3 FROM customers;
+
+INSERT INTO projections.billing_events
+SELECT merchant_id, 'CHARGES', customer_id, '\\x00', 'charge', 'charge.completed', number, 'linked',
+    customer_id, customer_id, 'COMPLETED', 1, 'USDC', number, number, repeat('b', 300)::bytea
+FROM customers;
+
+INSERT INTO projections.parked (
+    projection, stream, digest, subject, sequence, headers, body, merchant_id, customer_id,
+    reason, attempts, parked_at
+)
+SELECT 'customers', '', sha256(customer_id::bytea), '', 0, '{{}}', '', merchant_id, customer_id,
+    'bad', 1, number
+FROM customers;
+
 UPDATE events.merchants SET position = {CUSTOMERS * VERSIONS}, recorded_at = {CUSTOMERS * VERSIONS};
 """
 
@@ -74,6 +100,9 @@ GROWING = {
     "email_claims",
     "idempotency_keys",
     "customers",
+    "customer_stats",
+    "billing_events",
+    "parked",
 }
 """Those that grow with customers."""
 
@@ -96,6 +125,11 @@ IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
     "creation_of": (CREATION_OF, ["cus_1_1", M1]),
     "next_events": (NEXT_EVENTS, [M1, 20, 100]),
     "rows_of": (ROWS_OF, [M1, SOME_CUSTOMERS]),
+    "stats_of": (STATS_OF, [M1, SOME_CUSTOMERS]),
+    "stats_of known ones": (STATS_OF, [M1, [f"cus_1_{number}" for number in range(1, 101)]]),
+    "owners_of": (OWNERS_OF, [SOME_CUSTOMERS]),
+    "fingerprints_of": (FINGERPRINTS_OF, [SOME_MERCHANTS, ["CHARGES"] * 16, SOME_CUSTOMERS]),
+    "parked_customers": (PARKED_CUSTOMERS, ["customers", SOME_KEYS]),
 }
 """What runs in the pool, where PostgreSQL chooses between generic and custom plans."""
 

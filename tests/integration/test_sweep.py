@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from events.database import Database
-from projections.sweep import HistoryDiverged, catch_up, sweep
+from projections.customers import HistoryDiverged, catch_up
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase, run_sql
 from tests.support.store import C1, C2, M1, Store
+from tests.support.sweeping import sweep
 
 
 async def test_a_sweep_applies_each_event_once(store: Store, ledgers: TestDatabase) -> None:

@@ -21,12 +21,12 @@ from yarl import URL
 from events.database import Database
 from events.master_keys import MasterKeys
 from events.statements import Statement
-from projections.sweep import sweep
 from service.api_keys import ApiKey, create_key
 from service.app import run_api
 from service.merchants import create_merchant
 from service.settings import Settings
 from tests.support.databases import TestDatabase
+from tests.support.sweeping import sweep
 
 JOHN = {"email": "john@example.com", "name": "John Doe"}
 LOOPBACK = "127.0.0.1"
@@ -218,7 +218,6 @@ async def serving(settings: Settings, database_url: str, master_keys: MasterKeys
             master_keys=master_keys,
             host=LOOPBACK,
             port=0,
-            project=False,
             on_ready=ready.set_result,
             stop=stop,
         )

@@ -15,7 +15,7 @@ import aiohttp
 from events.master_keys import MasterKeys
 from tests.support.api import Client, Operator, client_session, operating
 from tests.support.databases import TestDatabase
-from tests.support.serve import Serve, customers_serve
+from tests.support.serve import Serve, Started, customers_serve, customers_works
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Deployment:
         """Start a process on this database; `shutdown_seconds=1` sets CUSTOMERS_SHUTDOWN_SECONDS."""
         given = {f"CUSTOMERS_{name.upper()}": str(value) for name, value in settings.items()}
         return customers_serve(self.environment | given, *options)
+
+    def works(self, command: str, *, nats_url: str | None = None) -> AbstractAsyncContextManager[Started]:
+        """Start `customers relay` or `customers project` on this database and, if given, this NATS."""
+        given = {"CUSTOMERS_NATS_URL": nats_url} if nats_url else {}
+        return customers_works(self.environment | given, command)
 
     def client(self, serve: Serve) -> Client:
         """A client of the merchant at this process."""

@@ -1,6 +1,6 @@
-"""`customers serve` as processes of their own, for tests that stop, kill and restart them from outside.
+"""`customers serve`, `relay` and `project` as processes, for tests that stop, kill and restart them.
 
-In: the environment of a database and a master key. Out: `Serve`, which listens on a free port. Everything is
+In: the environment of a database and a master key. Out: `Serve`, which listens on a free port, or `Started`. Everything is
 awaited, so that a test's own loop may stand between the process and its database.
 """
 
@@ -21,6 +21,7 @@ from tests.support.up import CUSTOMERS, clean_environment
 
 POLL_SECONDS = 0.02
 LISTENING = re.compile(r"^listening on (\S+)$", re.MULTILINE)
+WORKING = re.compile(r"^(relaying|projecting)", re.MULTILINE)
 
 
 async def comes_about(
@@ -35,12 +36,11 @@ async def comes_about(
 
 
 @dataclass(frozen=True)
-class Serve:
-    """A running `customers serve`."""
+class Started:
+    """A running `customers` command."""
 
     process: asyncio.subprocess.Process
     output: Path
-    url: str
 
     @property
     def inside(self) -> psutil.Process:
@@ -50,11 +50,6 @@ class Serve:
     def said(self) -> str:
         """Everything on stdout and stderr so far."""
         return _said(self.output)
-
-    def clients(self) -> int:
-        """How many clients the process is connected with."""
-        connections = self.inside.net_connections("tcp")
-        return sum(connection.status != psutil.CONN_LISTEN for connection in connections)
 
     def terminate(self) -> None:
         """Send SIGTERM, as every supervisor does."""
@@ -71,21 +66,53 @@ class Serve:
         await self.process.wait()
 
 
+@dataclass(frozen=True)
+class Serve(Started):
+    """A running `customers serve`."""
+
+    url: str
+
+    def clients(self) -> int:
+        """How many clients the process is connected with."""
+        connections = self.inside.net_connections("tcp")
+        return sum(connection.status != psutil.CONN_LISTEN for connection in connections)
+
+
 @asynccontextmanager
 async def customers_serve(environment: Mapping[str, str], *options: str) -> AsyncIterator[Serve]:
     """Start `customers serve` with these variables and no other of ours; it is gone after the block."""
+    async with started(environment, "serve", "--port", "0", *options) as running:
+        yield Serve(running.process, running.output, await _url(running.process, running.output))
+
+
+@asynccontextmanager
+async def customers_works(environment: Mapping[str, str], command: str) -> AsyncIterator[Started]:
+    """Start `customers relay` or `customers project` likewise."""
+    async with started(environment, command) as running:
+
+        async def has_spoken() -> bool:
+            assert running.process.returncode is None, running.said()
+            return WORKING.search(running.said()) is not None
+
+        await comes_about(has_spoken, what="readiness")
+        yield running
+
+
+@asynccontextmanager
+async def started(environment: Mapping[str, str], command: str, *options: str) -> AsyncIterator[Started]:
+    """Start a `customers` command with these variables and no other of ours; it is gone after the block."""
     with short_directory() as directory:
         output = directory / "output"
         with output.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
-                *CUSTOMERS, "serve", "--data-dir", str(directory / "data"), "--port", "0", *options,
+                *CUSTOMERS, command, "--data-dir", str(directory / "data"), *options,
                 env=clean_environment() | dict(environment),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
             )  # fmt: skip
         try:
-            yield Serve(process, output, await _url(process, output))
+            yield Started(process, output)
         finally:
             if process.returncode is None:
                 process.kill()

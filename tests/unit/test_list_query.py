@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.errors import ApiError, InvalidCursor, InvalidRequest, UnknownParameter
-from service.list_query import ListQuery, parse_get_query, parse_list_query, parse_no_query
+from service.list_query import EARLIEST, LATEST, ListQuery, parse_get_query, parse_list_query, parse_no_query
 
 ID = "cus_01jd4q8w9zexampxexampxe000"
 MICROSECONDS = 1_000_000
@@ -25,7 +25,7 @@ def test_everything_can_be_asked_at_once() -> None:
     query = parse_list_query(
         [("limit", "100"), ("startingAfter", ID), ("email", "John@Example.com"), ("created[gte]", "5")]
     )
-    assert query == ListQuery(100, ID, None, "john@example.com", 5 * MICROSECONDS, None)
+    assert query == ListQuery(100, ID, None, "john@example.com", (5 * MICROSECONDS, LATEST))
 
 
 @pytest.mark.parametrize(
@@ -71,23 +71,24 @@ def test_an_empty_email_is_refused() -> None:
 @pytest.mark.parametrize(
     ("pairs", "first", "last"),
     [
-        ([("created[gt]", "10")], 11 * MICROSECONDS, None),
-        ([("created[gte]", "10")], 10 * MICROSECONDS, None),
-        ([("created[lt]", "10")], None, 10 * MICROSECONDS - 1),
-        ([("created[lte]", "10")], None, 11 * MICROSECONDS - 1),
-        ([("created[gt]", "10"), ("created[gte]", "20")], 20 * MICROSECONDS, None),
-        ([("created[gte]", "10"), ("created[gt]", "10")], 11 * MICROSECONDS, None),
-        ([("created[lt]", "10"), ("created[lte]", "20")], None, 10 * MICROSECONDS - 1),
+        ([("created[gt]", "10")], 11 * MICROSECONDS, LATEST),
+        ([("created[gte]", "10")], 10 * MICROSECONDS, LATEST),
+        ([("created[lt]", "10")], EARLIEST, 10 * MICROSECONDS - 1),
+        ([("created[lte]", "10")], EARLIEST, 11 * MICROSECONDS - 1),
+        ([("created[gt]", "10"), ("created[gte]", "20")], 20 * MICROSECONDS, LATEST),
+        ([("created[gte]", "10"), ("created[gt]", "10")], 11 * MICROSECONDS, LATEST),
+        ([("created[lt]", "10"), ("created[lte]", "20")], EARLIEST, 10 * MICROSECONDS - 1),
         ([("created[gte]", "10"), ("created[lte]", "10")], 10 * MICROSECONDS, 11 * MICROSECONDS - 1),
         ([("created[gte]", "0"), ("created[lte]", "253402300799")], 0, 253_402_300_800 * MICROSECONDS - 1),
     ],
 )
 def test_created_filters_become_an_inclusive_range_of_microseconds(
-    pairs: list[tuple[str, str]], first: int | None, last: int | None
+    pairs: list[tuple[str, str]], first: int, last: int
 ) -> None:
-    query = parse_list_query(pairs)
-    assert (query.created_from, query.created_until) == (first, last)
-    assert all(bound is None or bound < 2**63 for bound in (first, last))
+    assert parse_list_query(pairs).created == (first, last)
+    updated = [(name.replace("created", "updated"), value) for name, value in pairs]
+    assert parse_list_query(updated).updated == (first, last)
+    assert max(first, last) < 2**63
 
 
 @pytest.mark.parametrize("operator", ["gt", "gte", "lt", "lte"])
@@ -101,7 +102,7 @@ def test_a_time_is_whole_unix_seconds_within_four_digit_years(operator: str, tex
 
 
 @pytest.mark.parametrize(
-    "name", ["page", "Limit", "created", "created[eq]", "created[gt", "expand", "", "merchantId"]
+    "name", ["page", "Limit", "created", "created[eq]", "created[gt", "expand[]", "", "merchantId"]
 )
 def test_an_unknown_parameter_is_refused_by_name(name: str) -> None:
     error = refusal((name, "1"))
@@ -117,8 +118,15 @@ def test_a_repeated_parameter_is_refused(name: str) -> None:
 
 
 def test_routes_without_parameters_refuse_every_one() -> None:
-    parse_get_query([])
     parse_no_query([])
-    for parse in (parse_get_query, parse_no_query):
-        with pytest.raises(UnknownParameter, match='Unknown parameter "x": this request takes no parameters'):
-            parse([("x", "1")])
+    with pytest.raises(UnknownParameter, match='Unknown parameter "x": this request takes no parameters'):
+        parse_no_query([("x", "1")])
+
+
+def test_stats_are_asked_for_by_name() -> None:
+    assert not parse_get_query([])
+    assert parse_get_query([("expand", "stats")])
+    assert parse_list_query([("expand", "stats")]).with_stats
+    for parse in (parse_get_query, parse_list_query):
+        with pytest.raises(InvalidRequest, match='expand can only be "stats"'):
+            parse([("expand", "charges")])

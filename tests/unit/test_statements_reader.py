@@ -42,8 +42,10 @@ def test_a_name_used_twice_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("module", [events.queries, projections.queries, service.queries])
 def test_every_statement_has_a_name_in_python_like_its_own(module: object) -> None:
     named = {name.lower(): value for name, value in vars(module).items() if isinstance(value, Statement)}
-    statements = read_statements(Path(str(vars(module)["__file__"])).parent / "sql" / "queries.sql")
-    assert named == statements
+    files = sorted((Path(str(vars(module)["__file__"])).parent / "sql").glob("*.sql"))
+    statements = [statement for file in files for statement in read_statements(file).items()]
+    assert named == dict(statements)
+    assert len(named) == len(statements)
 
 
 @pytest.mark.parametrize("module", [events.queries, projections.queries, service.queries])

@@ -1,0 +1,33 @@
+"""`customers relay`: events out to JetStream, alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from events.relay import run_relay
+from service.cli.options import DataDir
+from service.cli.running import run_until_signal
+from service.databases import find_database, find_nats
+from service.errors import StartupError
+from service.logs import configure_logs
+from service.master_key import load_master_keys
+from service.settings import load_settings
+
+
+def relay(data_dir: DataDir = None) -> None:
+    """Publish every event to NATS JetStream (CUSTOMERS_NATS_URL). One is active, any others stand by."""
+    settings = load_settings(data_dir=data_dir)
+    configure_logs(settings.log_level)
+    database = find_database(settings)
+    master_keys = load_master_keys(settings)
+    nats_url = find_nats(settings)
+    if nats_url is None:
+        raise StartupError("no NATS to publish to: CUSTOMERS_NATS_URL is not set")
+
+    async def work(stop: asyncio.Event) -> None:
+        typer.echo("relaying")
+        await run_relay(database.application, nats_url, master_keys, stop, replicas=settings.stream_replicas)
+
+    run_until_signal(work)

@@ -1,0 +1,60 @@
+"""All projections of a process: their workers, and the sweep.
+
+In: the database, NATS (or none: then the sweep alone keeps the customers), the keys. Out: read models that
+follow, for as long as the task lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from events import message
+from events.database import Database
+from events.jetstream import JetStream
+from events.master_keys import MasterKeys
+from projections import billing, customers
+from projections.sweep import run_sweep
+from projections.worker import Work, run_worker
+
+BILLING_STREAMS = {"CHARGES": "charges.>", "INVOICES": "invoices.>"}
+"""The streams that other services fill, and their subjects."""
+
+CONNECTIONS = 6
+
+
+def works(master_keys: MasterKeys) -> Sequence[Work]:
+    """Which messages go into which projection."""
+    return (
+        Work(
+            customers.NAME,
+            message.STREAM,
+            "customers-read-model",
+            partial(customers.apply_messages, master_keys=master_keys),
+        ),
+        *(
+            Work(billing.NAME, stream, f"billing-{stream.lower()}", billing.apply)
+            for stream in BILLING_STREAMS
+        ),
+    )
+
+
+async def run_projections(database_url: str, nats_url: str | None, master_keys: MasterKeys) -> None:
+    """Keep all read models. Raises StoreUnavailable when the database cannot be reached at first."""
+    async with Database.connect(database_url, size=CONNECTIONS) as database, asyncio.TaskGroup() as tasks:
+        tasks.create_task(run_sweep(database, master_keys, patient=nats_url is not None))
+        if nats_url is not None:
+            for work in works(master_keys):
+                tasks.create_task(run_worker(database, nats_url, work))
+
+
+async def ensure_billing_streams(nats_url: str) -> None:
+    """Make the streams of charges and invoices where they are missing: on a NATS of our own nobody else does.
+
+    Raises BrokerError.
+    """
+    async with JetStream.connect(nats_url) as stream:
+        for name, subjects in BILLING_STREAMS.items():
+            if await stream.stream(name) is None:
+                await stream.create_stream({"name": name, "subjects": [subjects], "storage": "file"})

@@ -1,0 +1,230 @@
+"""The relay: every event leaves once, in order, whatever was lost on the way (F5-F8, F16-F18)."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+import pytest_asyncio
+from structlog.testing import capture_logs
+
+from events.errors import BatchRefused
+from events.message import STREAM
+from events.queries import OUTBOX_PAGE
+from events.relay import run_relay
+from tests.support.cases import ACME, JOHN
+from tests.support.databases import TestDatabase, run_sql
+from tests.support.nats_servers import raw_jetstream
+from tests.support.relaying import Relaying, own_nats
+from tests.support.serve import comes_about
+from tests.support.store import C1, C2, M1, M2, Store, connected, creating, customer_id
+
+
+@pytest_asyncio.fixture
+async def relaying(store: Store) -> AsyncIterator[Relaying]:
+    with own_nats() as server:
+        yield Relaying(store, server)
+
+
+async def some_history(store: Store) -> None:
+    """Ten events of three customers of two merchants."""
+    await store.create(C1, JOHN)
+    await store.create(C2, ACME)
+    await store.create(C1, ACME, M2)
+    for number in range(5):
+        await store.update(C1, name=f"Name {number}")
+    await store.update(C1, M2, phone="+1")
+    await store.delete(C2)
+
+
+async def some_more(store: Store, first: int, count: int = 10) -> None:
+    for number in range(first, first + count):
+        await store.create(customer_id(number), JOHN | {"email": f"{number}@example.com"})
+
+
+@pytest.mark.parametrize("page", [1, 3, 1000])
+async def test_every_event_leaves_once_in_order(relaying: Relaying, page: int) -> None:
+    await some_history(relaying.store)
+    assert await relaying.run(page=page) == 10
+    assert await relaying.run(page=page) == 0
+    await relaying.check()
+
+
+async def test_a_message_tells_the_customer_after_its_event_and_what_was_before(relaying: Relaying) -> None:
+    await some_history(relaying.store)
+    await relaying.run()
+    told = [orjson.loads(delivery.body) for delivery in await relaying.stream()]
+    names = [(one["data"].get("name"), one["previousAttributes"]) for one in told if one["data"]["id"] == C1]
+    assert names[:2] == [("John Doe", {}), ("Jane Doe", {})]
+    assert names[2:4] == [("Name 0", {"name": "John Doe"}), ("Name 1", {"name": "Name 0"})]
+    assert told[-1]["data"] == {"id": C2, "object": "customer", "deleted": True}
+
+
+async def test_a_relay_that_begins_in_the_middle_folds_what_went_before(relaying: Relaying) -> None:
+    await some_history(relaying.store)
+    await relaying.run()
+    await relaying.store.update(C1, name="Later")
+    await relaying.run()
+    last = orjson.loads((await relaying.check())[-1].body)
+    assert (last["data"]["name"], last["previousAttributes"]) == ("Later", {"name": "Name 4"})
+
+
+async def test_what_was_published_and_not_marked_is_not_published_again(relaying: Relaying) -> None:
+    await some_history(relaying.store)
+    async with relaying.relay(page=4) as killed:
+        await killed._look()
+        rows = await killed._session.fetch(OUTBOX_PAGE, 0, 4)
+        messages = await killed._outgoing.messages(rows)
+        await killed._stream.publish_batch(messages, last_sequence=0)
+    assert await relaying.run() == 6
+    await relaying.check()
+
+
+async def test_what_another_relay_published_meanwhile_refuses_the_stale_one_s_batch(
+    relaying: Relaying,
+) -> None:
+    await some_history(relaying.store)
+    async with relaying.relay(page=2) as paused:
+        assert await paused.relay_page() == 2
+        rows = await paused._rows()
+        await relaying.run()
+        with pytest.raises(BatchRefused):
+            await paused._publish(rows)
+    await some_more(relaying.store, 50)
+    await relaying.run()
+    await relaying.check()
+
+
+async def test_a_late_commit_is_never_skipped_nor_overtaken(
+    relaying: Relaying, ledgers: TestDatabase
+) -> None:
+    store = relaying.store
+    async with connected(ledgers.url) as late, relaying.relay() as relay:
+        await store.create(C1, JOHN, M2)
+        await relay.relay_page()
+        transaction = late.transaction()
+        await transaction.start()
+        append = "SELECT kind FROM events.append($1::events.command[])"
+        assert await late.fetchval(append, [creating(customer_id(7), "7@example.com")]) == "appended"
+        await store.update(C1, M2, name="Committed before, numbered after")
+        assert await relay.relay_page() == 1
+        await transaction.commit()
+        await store.create(C2, ACME)
+        await store.update(C1, M2, name="And one more")
+        while await relay.relay_page():
+            pass
+    await relaying.check()
+
+
+async def test_a_lost_tail_is_put_back_before_anything_newer(relaying: Relaying) -> None:
+    store, server = relaying.store, relaying.server
+    await some_history(store)
+    await relaying.run()
+    await asyncio.to_thread(server.stop)
+    older = server.directory / "older"
+    shutil.copytree(server.data, older)
+    await asyncio.to_thread(server.start)
+    await some_more(store, 20)
+    await store.update(C1, M2, name="Lost, too")
+    await relaying.run()
+    await asyncio.to_thread(server.stop)
+    shutil.rmtree(server.data)
+    older.rename(server.data)
+    await some_more(store, 40)
+    await asyncio.to_thread(server.start)
+    assert await relaying.run() == 21
+    await relaying.check()
+
+
+async def test_a_lost_tail_that_foreign_messages_have_made_good_in_number_is_noticed(
+    relaying: Relaying,
+) -> None:
+    await some_history(relaying.store)
+    await relaying.run()
+    async with raw_jetstream(relaying.server.url) as stream:
+        await stream.delete_msg(STREAM, 10)
+        await stream.publish(f"customers.v1.{M1}.{C1}", b"{}")
+    with capture_logs() as logs:
+        await relaying.run()
+    assert "foreign_message" in {line["event"] for line in logs if line["log_level"] == "critical"}
+    assert await relaying.store.select("SELECT FROM events.outbox") == []
+
+
+async def test_a_deleted_stream_is_made_again_and_filled(relaying: Relaying) -> None:
+    await some_history(relaying.store)
+    await relaying.run()
+    async with raw_jetstream(relaying.server.url) as stream:
+        await stream.delete_stream(STREAM)
+    await some_more(relaying.store, 20)
+    assert await relaying.run() == 20
+    await relaying.check()
+
+
+async def test_filling_a_stream_that_was_interrupted_begins_anew(relaying: Relaying) -> None:
+    await some_history(relaying.store)
+    await relaying.run()
+    async with raw_jetstream(relaying.server.url) as stream:
+        await stream.delete_stream(STREAM)
+    async with relaying.relay() as interrupted:
+        await interrupted._reconciliation._stream.create_stream(
+            {"name": STREAM, "subjects": ["customers.v1.>"], "allow_atomic": True}
+        )
+    assert await relaying.run() == 10
+    await relaying.check()
+
+
+async def test_an_event_that_cannot_be_opened_blocks_nobody(
+    relaying: Relaying, ledgers: TestDatabase
+) -> None:
+    await some_history(relaying.store)
+    await run_sql(ledgers.admin_url, f"DELETE FROM events.customer_keys WHERE customer_id = '{C2}'")
+    assert await relaying.run() == 10
+    told = [orjson.loads(delivery.body)["data"] for delivery in await relaying.check()]
+    assert {"id": C2, "object": "customer"} in told
+
+
+async def test_without_nats_the_relay_waits_and_then_catches_up(relaying: Relaying) -> None:
+    store, server, stop = relaying.store, relaying.server, asyncio.Event()
+    await asyncio.to_thread(server.stop)
+    relay = asyncio.create_task(run_relay(store.url, server.url, store.master_keys, stop))
+    await some_history(store)
+    await asyncio.to_thread(server.start)
+    await outbox_is_empty(store)
+    await asyncio.to_thread(server.stop)
+    await some_more(store, 20)
+    await asyncio.to_thread(server.start)
+    await outbox_is_empty(store)
+    await relaying.check()
+    stop.set()
+    await relay
+
+
+async def test_a_standby_takes_over_from_a_relay_that_lost_its_session(
+    relaying: Relaying, ledgers: TestDatabase
+) -> None:
+    store, server, stop = relaying.store, relaying.server, asyncio.Event()
+    relays = [
+        asyncio.create_task(run_relay(store.url, server.url, store.master_keys, stop)) for _ in range(3)
+    ]
+    for first in (20, 30, 40):
+        await some_more(store, first)
+        await outbox_is_empty(store)
+        await run_sql(
+            ledgers.admin_url,
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted",
+        )
+    await some_more(store, 50)
+    await outbox_is_empty(store)
+    await relaying.check()
+    stop.set()
+    await asyncio.gather(*relays)
+
+
+async def outbox_is_empty(store: Store) -> None:
+    async def is_empty() -> bool:
+        return await store.select("SELECT FROM events.outbox LIMIT 1") == []
+
+    await comes_about(is_empty, what="an empty outbox")
