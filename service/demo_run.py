@@ -15,9 +15,9 @@ from typing import NamedTuple
 from events.jetstream import JetStream
 from service.data_directory import Announcement, DataDirectory
 from service.demo_load import DemoError, Load, Shop
+from service.projecting import BILLING_STREAMS
 from service.settings import Settings
 
-STREAMS = ("CHARGES", "INVOICES")
 STREAM_TRIES = 50
 """The service makes the streams soon after it is ready."""
 POLL_SECONDS = 0.1
@@ -74,13 +74,13 @@ async def run_demo(
 
 async def require_streams(broker: JetStream) -> None:
     """Wait for the streams a little. Raises DemoError when one is missing still: nobody would take events."""
-    for name in STREAMS:
+    for name, subjects in BILLING_STREAMS.items():
         for _ in range(STREAM_TRIES):
             if await broker.stream(name) is not None:
                 break
             await asyncio.sleep(POLL_SECONDS)
         else:
-            raise DemoError(f"NATS has no stream {name}: make it with subjects {name.lower()}.>")
+            raise DemoError(f"NATS has no stream {name}: make it with subjects {subjects}")
 
 
 async def set_after(stop: asyncio.Event, seconds: float | None) -> None:

@@ -89,13 +89,23 @@ async def test_a_short_run_creates_customers_publishes_for_them_and_says_what_mu
     async def twelve_are_listed() -> bool:
         return len((await call(running, "GET", "/v1/customers?limit=100"))[1]["data"]) == 12
 
+    async def stats_are_as_said() -> bool:
+        answer = (await call(running, "GET", f"/v1/customers/{sample}?expand=stats"))[1]
+        return shown(answer["invoiceCount"], answer["chargeCount"], answer["totalSpent"]) in said.stdout
+
     await comes_about(twelve_are_listed, what="twelve customers, whoever was deleted meanwhile")
+    await comes_about(stats_are_as_said, what="the stats that the summary shows")
 
 
 def sample_id(said: str) -> str:
     found = re.search(r"/v1/customers/(cus_\w+)\?expand=stats'", said)
     assert found is not None
     return found[1]
+
+
+def shown(invoices: int, charges: int, spent: str) -> str:
+    """Stats as the summary has them."""
+    return f"invoiceCount {invoices}, chargeCount {charges}, totalSpent {spent}"
 
 
 def recount(charges: list[dict[str, Any]], invoices: list[dict[str, Any]]) -> dict[str, str]:
@@ -111,8 +121,7 @@ def recount(charges: list[dict[str, Any]], invoices: list[dict[str, Any]]) -> di
     for data in (event["data"] for event in invoices):
         invoice_ids[data["customerId"]] |= {data["id"]} - gone
     return {
-        whose: f"invoiceCount {len(invoice_ids[whose])}, chargeCount {len(charge_ids[whose])}, "
-        f"totalSpent {spent[whose]:.2f}"
+        whose: shown(len(invoice_ids[whose]), len(charge_ids[whose]), f"{spent[whose]:.2f}")
         for whose in charge_ids | invoice_ids
     }
 
