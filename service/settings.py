@@ -1,7 +1,8 @@
 """The service's settings: the one place that reads the environment.
 
-In: variables that begin with `CUSTOMERS_`. Out: a frozen `Settings`. An unknown `CUSTOMERS_*` variable and a
-value that does not fit are refused at start, in one line that names the variable and never shows a value.
+In: variables that begin with `CUSTOMERS_`, and the files of CUSTOMERS_SECRETS_DIR. Out: a frozen `Settings`.
+An unknown `CUSTOMERS_*` variable and a value that does not fit are refused at start, in one line that names
+the variable and never shows a value.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ class Settings(BaseSettings):
     """PostgreSQL as the role that migrates and keeps merchants and keys; see `admin_url`."""
     nats_url: str | None = Field(default=None, repr=False)
     """NATS with JetStream; without it `up` brings its own server."""
+    secrets_dir: Path | None = None
+    """Files named as variables in small letters (`customers_database_url`) stand for variables that are not
+    set: where containers mount secrets, the environment shows none."""
     data_dir: Path = Path(".customers")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
@@ -79,11 +83,16 @@ def load_settings(**overrides: Any) -> Settings:
         SettingsError: a `CUSTOMERS_*` variable is unknown, or a value does not fit.
     """
     refuse_unknown(os.environ)
+    secrets = os.environ.get(f"{PREFIX}SECRETS_DIR") or None
+    if secrets is not None and not Path(secrets).is_dir():
+        raise SettingsError(f"{PREFIX}SECRETS_DIR: {secrets} is no directory")
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)
+        return Settings(_secrets_dir=secrets, **given)
     except ValidationError as error:
         raise SettingsError(describe(error)) from None
+    except OSError as error:
+        raise SettingsError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
 def refuse_unknown(environment: Mapping[str, str]) -> None:

@@ -13,16 +13,19 @@ from typing import Annotated
 
 import typer
 
-from events.errors import MigrationError, StoreError
-from service.cli import keys, master_key, merchants, migrate, parked, project, relay, serve, up
+from events.errors import BrokerError, MigrationError, StoreError
+from service.cli import demo, keys, master_key, merchants, migrate, parked, project, relay, serve, up
 from service.data_directory import DataDirectoryError
+from service.demo_load import DemoError
 from service.embedded import EmbeddedPostgresError
 from service.errors import StartupError
 from service.nats_program import EmbeddedNatsError
 from service.settings import SettingsError
 
 FORESEEN = (
+    BrokerError,
     DataDirectoryError,
+    DemoError,
     EmbeddedNatsError,
     EmbeddedPostgresError,
     MigrationError,
@@ -58,6 +61,7 @@ def options(
 
 
 app.command("up")(up.up)
+app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("relay")(relay.relay)
 app.command("project")(project.project)

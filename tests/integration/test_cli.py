@@ -53,7 +53,7 @@ def terminal(capsys: pytest.CaptureFixture[str]) -> Terminal:
 
 def test_help_names_every_command(terminal: Terminal) -> None:
     said = terminal.run("--help")
-    for command in ("up", "serve", "migrate", "merchants", "keys", "parked"):
+    for command in ("up", "demo", "serve", "relay", "project", "migrate", "merchants", "keys", "parked"):
         assert command in said
 
 

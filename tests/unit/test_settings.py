@@ -39,6 +39,27 @@ def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     assert load_settings(port=None).port == 9000
 
 
+def test_a_file_of_the_secrets_directory_stands_for_a_variable_that_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "customers_database_url").write_text("postgresql://app:hunter2@db.example.com/customers\n")
+    (tmp_path / "customers_port").write_text("9000\n")
+    (tmp_path / "another_secret").write_text("not ours")
+    monkeypatch.setenv("CUSTOMERS_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("CUSTOMERS_PORT", "9001")
+    settings = load_settings()
+    assert settings.database_url == "postgresql://app:hunter2@db.example.com/customers"
+    assert settings.port == 9001
+
+
+def test_a_secrets_directory_that_is_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CUSTOMERS_SECRETS_DIR", str(tmp_path / "missing"))
+    with pytest.raises(SettingsError, match="missing is no directory"):
+        load_settings()
+
+
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTOMERS_DATABASE_URL", "")
     assert load_settings().database_url is None
