@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -115,8 +116,16 @@ def test_it_is_deleted_and_leaves_a_tombstone(shown: list[str]) -> None:
     assert deleted == read == {"id": bodies(shown[1])[0]["id"], "object": "customer", "deleted": True}
 
 
+def test_the_demo_moves_the_stats_of_customers(shown: list[str]) -> None:
+    assert "charges" in shown[7]
+    (page,) = bodies(shown[8])
+    customers: Any = page["data"]
+    assert len(customers) == 3
+    assert sum(customer["chargeCount"] + customer["invoiceCount"] for customer in customers) > 0
+
+
 def test_no_block_was_left_unchecked(shown: list[str]) -> None:
-    assert len(shown) == 7
+    assert len(shown) == 9
 
 
 @pytest.mark.parametrize(
