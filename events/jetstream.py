@@ -83,6 +83,11 @@ class JetStream:
                 async with asyncio.timeout(REQUEST_SECONDS):
                     await client.close()
 
+    @property
+    def largest(self) -> int:
+        """How many bytes a message may have, with its headers."""
+        return int(self._client.max_payload)
+
     # Streams
 
     async def stream(self, name: str) -> StreamState | None:

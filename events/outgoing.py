@@ -23,6 +23,8 @@ from events.message import Message, Recorded, customer_message, unreadable_messa
 from events.sealing import DataKey
 
 CUSTOMERS_KEPT = 20_000
+HEADER_BYTES = 2048
+"""More than a message's headers have."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +39,9 @@ class _Key(NamedTuple):
 class Outgoing:
     """Makes messages. One user at a time."""
 
-    def __init__(self, session: Connection, master_keys: MasterKeys) -> None:
+    def __init__(self, session: Connection, master_keys: MasterKeys, largest: int) -> None:
+        """`largest`: bytes a message may have, with its headers; what is larger leaves with its ids only."""
+        self._largest = largest - HEADER_BYTES
         self._loader = Loader(session, master_keys)
         self._master_keys = master_keys
         self._data_key: DataKey | None = None
@@ -87,7 +91,11 @@ class Outgoing:
             return unreadable_message(event)
         self._kept[key] = customer
         created = to_microseconds(customer.created_on) // _SECOND
-        return customer_message(event, created, values, None if customer.deleted else customer.values)
+        message = customer_message(event, created, values, None if customer.deleted else customer.values)
+        if len(message.body) > self._largest:
+            log.critical("message_too_large", merchant_id=event.merchant_id, position=event.position)
+            return unreadable_message(event)
+        return message
 
     def _after(self, row: Row, before: Customer | None) -> Customer:
         """The customer after the row's event. Raises StoreError: it, or what went before, cannot be read."""

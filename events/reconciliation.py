@@ -59,11 +59,12 @@ class Reconciliation:
 
     async def reconcile(self) -> int:
         """Mend every difference; the stream's last sequence. Raises StoreError, BrokerError."""
+        remembered = (await self._session.fetch(RELAY_STATE))[0]
         found = await self._stream.stream(STREAM)
         if found is None:
             found = await self._stream.create_stream(stream_config(self._replicas))
-            log.warning("stream_created", created=found.created)
-        remembered = (await self._session.fetch(RELAY_STATE))[0]
+            tell = log.warning if remembered["stream_created"] else log.info
+            tell("stream_created", created=found.created)
         if remembered["stream_created"] != found.created:
             await self._fill(found)
         elif found.last_sequence > remembered["last_sequence"]:
@@ -79,7 +80,7 @@ class Reconciliation:
             last = (await self._session.fetch(PUT_BACK_PAGE, last, PUT_BACK))[0]["last"]
         # Only now: who is interrupted before has not begun to publish, and begins anew.
         await self._follow(found)
-        log.warning("stream_followed", created=found.created)
+        log.info("stream_followed", created=found.created)
 
     async def _absorb(self, after: int, until: int) -> None:
         """Messages whose acknowledgement was lost: what the ledger has too is published."""

@@ -104,7 +104,7 @@ class Relay:
     ) -> None:
         self._session = session
         self._stream = stream
-        self._outgoing = Outgoing(session, master_keys)
+        self._outgoing = Outgoing(session, master_keys, stream.largest)
         self._reconciliation = Reconciliation(session, stream, replicas)
         self._page = page
         self._last_sequence = 0

@@ -49,7 +49,8 @@ async def run_worker(database: Database, nats_url: str, work: Work) -> None:
         except BrokerError as error:
             reason = str(error)
         if reason != told:
-            log.warning("worker_interrupted", durable=work.durable, reason=reason)
+            tell = log.info if reason.startswith("waiting") else log.warning
+            tell("worker_interrupted", durable=work.durable, reason=reason)
         told = reason
         await asyncio.sleep(TROUBLE_SECONDS)
 

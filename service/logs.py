@@ -1,4 +1,4 @@
-"""Logs: JSON lines on stderr, from the level that the settings ask for."""
+"""Logs on stderr, from the level that the settings ask for: lines for a person at a terminal, else JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def configure_logs(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -186,6 +186,25 @@ async def test_an_event_that_cannot_be_opened_blocks_nobody(
     assert {"id": C2, "object": "customer"} in told
 
 
+async def test_a_message_over_the_servers_limit_leaves_with_its_ids_and_blocks_nobody(
+    relaying: Relaying,
+) -> None:
+    await relaying.store.create(C2, ACME | {"description": "x" * 5000})
+    await some_history_of_others(relaying.store)
+    async with relaying.relay() as relay:
+        relay._outgoing._largest = 4096
+        while await relay.relay_page():
+            pass
+    told = [orjson.loads(delivery.body)["data"] for delivery in await relaying.check()]
+    assert told[0] == {"id": C2, "object": "customer"}
+    assert told[1]["email"] == JOHN["email"]
+
+
+async def some_history_of_others(store: Store) -> None:
+    await store.create(C1, JOHN)
+    await store.update(C1, name="Jo")
+
+
 async def test_without_nats_the_relay_waits_and_then_catches_up(relaying: Relaying) -> None:
     store, server, stop = relaying.store, relaying.server, asyncio.Event()
     await asyncio.to_thread(server.stop)
