@@ -7,17 +7,15 @@ liveness) are set here. A `Connection` is one kept connection that mends itself;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from events.errors import StatementFailed, StoreBusy, StoreUnavailable
+from events.errors import DataRefused, SchemaMissing, StatementFailed, StoreBusy, StoreUnavailable
 from events.statements import Statement
-
-T = TypeVar("T")
 
 CONNECT_SECONDS = 3.0
 COMMAND_SECONDS = 5.0
@@ -63,6 +61,8 @@ _NO_SCHEMA = (
     asyncpg.UndefinedFunctionError,
 )
 
+_NO_RIGHTS = (asyncpg.InsufficientPrivilegeError, asyncpg.InternalServerError)
+
 
 @asynccontextmanager
 async def translated(what: str) -> AsyncIterator[None]:
@@ -74,11 +74,13 @@ async def translated(what: str) -> AsyncIterator[None]:
     except _GONE as error:
         raise StoreUnavailable(f"{what}: {describe(error)}") from error
     except _NO_SCHEMA as error:
-        raise StatementFailed(
+        raise SchemaMissing(
             "the database lacks our schema, or has an older one: run `customers migrate`"
         ) from error
-    except asyncpg.DataError as error:  # its text quotes the value at fault
-        raise StatementFailed(f"{what}: {type(error).__name__}") from error
+    except _NO_RIGHTS as error:
+        raise SchemaMissing(f"{what}: {describe(error)}") from error
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        raise DataRefused(f"{what}: {type(error).__name__}") from error  # its text quotes the value at fault
     except asyncpg.PostgresError as error:
         raise StatementFailed(f"{what}: {describe(error)}") from error
 
@@ -203,27 +205,21 @@ class Database:
 
     async def fetch(self, statement: Statement, *arguments: Any) -> list[Row]:
         """The rows of a statement, run by itself."""
-
-        async def run(raw: _Pooled) -> list[Row]:
+        async with self._acquired(statement.name) as raw:
             return await raw.fetch(statement.text, *arguments)
-
-        return await self._use(statement.name, run)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database.Transaction]:
         """A transaction that commits unless the block raises."""
-        async with (
-            translated("transaction"),
-            self._pool.acquire(timeout=ACQUIRE_SECONDS) as raw,
-            raw.transaction(),
-        ):
+        async with self._acquired("transaction") as raw, raw.transaction():
             yield Database.Transaction(raw)
 
-    async def _use(self, what: str, run: Callable[[_Pooled], Awaitable[T]]) -> T:
+    @asynccontextmanager
+    async def _acquired(self, what: str) -> AsyncIterator[_Pooled]:
         async with translated(what):
             try:
                 async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as raw:
-                    return await run(raw)
+                    yield raw
             except asyncpg.ReadOnlySQLTransactionError:
                 # A demoted primary keeps its connections: let go of them all (the pool would not).
                 await self._pool.expire_connections()

@@ -2,8 +2,10 @@
 
 StoreError
 ├── StoreUnavailable    PostgreSQL cannot be reached, or did not answer in time
+│   └── SchemaMissing   … or lacks our schema, or rights to it: for the operator to mend
 ├── StoreBusy           our own queues are full, or a merchant's ledger is locked too long
 ├── StatementFailed     PostgreSQL refused a statement: a mistake of ours, or bad data
+│   └── DataRefused     … because of the values it was given
 ├── MasterKeyMismatch   the master key given is not the one this data was written under
 ├── DataKeyMissing      a customer's data key is gone: nothing sealed can be read
 ├── EventUnreadable     a stored event is not one that this release knows
@@ -27,12 +29,20 @@ class StoreUnavailable(StoreError):
     """PostgreSQL cannot be reached, or did not answer in time. The outcome of a write is unknown."""
 
 
+class SchemaMissing(StoreUnavailable):
+    """The database lacks our schema, has an older one, or does not let us use it."""
+
+
 class StoreBusy(StoreError):
     """Refused before anything was written: queues full, or the merchant's ledger locked too long."""
 
 
 class StatementFailed(StoreError):
     """PostgreSQL refused a statement: a mistake of ours, or bad data. Nothing was written."""
+
+
+class DataRefused(StatementFailed):
+    """PostgreSQL refused a statement because of the values it was given. Nothing was written."""
 
 
 class MasterKeyMismatch(StoreError):

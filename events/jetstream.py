@@ -155,7 +155,7 @@ class JetStream:
     async def pull(self, stream: str, durable: str, *, most: int) -> AsyncIterator[Pull]:
         """Deliveries of a durable consumer, made if it is not there, for a block.
 
-        Raises BrokerRefused when there is no such stream.
+        Raises BrokerRefused when there is no such stream (the name is in its text).
         """
         config = {
             "durable_name": durable,
@@ -165,9 +165,14 @@ class JetStream:
             "max_ack_pending": 4 * most,
             "max_deliver": -1,
         }
-        await self._api(
-            f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", {"stream_name": stream, "config": config}
-        )
+        try:
+            await self._api(
+                f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", {"stream_name": stream, "config": config}
+            )
+        except BrokerRefused as error:
+            if error.code == _NOT_FOUND:
+                raise BrokerRefused(f"waiting for the stream {stream}", error.code) from None
+            raise
         pull = Pull(self._client.publish, stream, durable, most)
         async with _translated("pulling"):
             subscription = await self._client.subscribe(
@@ -218,7 +223,7 @@ def _frame(subject: str, headers: Mapping[str, str], body: bytes) -> bytes:
 
 def _headers(encoded: str) -> dict[str, str]:
     """The headers of a message as the server's API has them: base64 of a line `NATS/1.0`, then theirs."""
-    lines = b64decode(encoded).decode().split("\r\n")[1:]
+    lines = b64decode(encoded).decode(errors="replace").split("\r\n")[1:]
     pairs = (line.partition(":") for line in lines if line)
     return {name: value.strip() for name, _, value in pairs}
 

@@ -14,6 +14,12 @@ from events.master_keys import MasterKeys
 from events.queries import ADD_MASTER_KEY_CHECK, MASTER_KEY_CHECKS
 
 
+async def prove_master_keys(url: str, master_keys: MasterKeys) -> None:
+    """The same for a database by its URL. Raises MasterKeyMismatch, StoreUnavailable."""
+    async with Database.connect(url, size=1) as database:
+        await check_master_keys(database, master_keys)
+
+
 async def check_master_keys(database: Database, master_keys: MasterKeys) -> None:
     """Raise MasterKeyMismatch unless every version in use is among the keys, and right."""
     known = await _compare(database, master_keys)

@@ -20,13 +20,6 @@ from events.rendering import render_customer, render_tombstone
 STREAM = "CUSTOMERS"
 SUBJECTS = "customers.v1.>"
 
-EVENT_NAMES = {
-    "CustomerCreated": "customer.created",
-    "CustomerUpdated": "customer.updated",
-    "CustomerDeleted": "customer.deleted",
-}
-"""From an event's topic to its name outside."""
-
 _SECOND = 1_000_000  # µs
 
 
@@ -51,6 +44,11 @@ class Recorded(NamedTuple):
     previous_hash: bytes | None
     epoch: int
     metadata: bytes
+
+
+def event_name(topic: str) -> str:
+    """From an event's topic to its name outside: `CustomerCreated` is `customer.created`."""
+    return f"customer.{topic.removeprefix('Customer').lower()}"
 
 
 def subject_of(merchant_id: str, customer_id: str) -> str:
@@ -90,7 +88,7 @@ def _difference(before: Any, after: Any) -> Any:
 
 def _message(event: Recorded, data: bytes, changed_from: dict[str, Any]) -> Message:
     metadata = orjson.loads(event.metadata)
-    name = EVENT_NAMES[event.topic]
+    name = event_name(event.topic)
     moment = rfc3339(from_microseconds(event.recorded_at))
     body = orjson.dumps(
         {

@@ -6,6 +6,7 @@ bounded cache, since the next event of a customer mostly follows soon.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,20 +16,27 @@ from eventsourcing.persistence import StoredEvent
 
 from events.customer import Customer, Values
 from events.database import Connection, Row
-from events.errors import DataKeyMissing, EventUnreadable, StoreError, StoreUnavailable
+from events.errors import DataKeyMissing, EventUnreadable, MasterKeyMismatch, SealBroken
 from events.loading import Loader, Wanted, open_data_key
 from events.mapper import make_mapper, to_domain_event, to_microseconds
 from events.master_keys import MasterKeys
 from events.message import Message, Recorded, customer_message, unreadable_message
 from events.sealing import DataKey
 
-CUSTOMERS_KEPT = 20_000
+CUSTOMERS_KEPT = 5_000
+TURN = 50
+"""Messages made before others of the process get their turn."""
+LOADED_A_TURN = 16
 HEADER_BYTES = 2048
 """More than a message's headers have."""
 
 log = structlog.get_logger(__name__)
 
 _SECOND = 1_000_000  # µs
+
+
+UNREADABLE = (DataKeyMissing, SealBroken, EventUnreadable, MasterKeyMismatch)
+"""What is wrong with one event alone, once the master keys were proved (`events/key_checks.py`)."""
 
 
 class _Key(NamedTuple):
@@ -49,9 +57,13 @@ class Outgoing:
         self._kept: OrderedDict[_Key, Customer] = OrderedDict()
 
     async def messages(self, rows: Sequence[Row]) -> list[Message]:
-        """The rows' messages, in order. Raises StoreUnavailable."""
+        """The rows' messages, in order. Raises StoreUnavailable, MasterKeyMismatch."""
         await self._load_what_is_missing(rows)
-        made = [self._message(row) for row in rows]
+        made: list[Message] = []
+        for number, row in enumerate(rows):
+            if number % TURN == 0:
+                await asyncio.sleep(0)  # others of this process want a turn, too
+            made.append(self._message(row))
         while len(self._kept) > CUSTOMERS_KEPT:
             self._kept.popitem(last=False)
         return made
@@ -66,11 +78,11 @@ class Outgoing:
             for key, version in first.items()
             if version > 1 and not self._has(key, version - 1)
         ]
-        for one, loaded in zip(wanted, await self._loader.load(wanted) if wanted else (), strict=True):
-            if isinstance(loaded, StoreUnavailable):
-                raise loaded
-            if not isinstance(loaded, Exception) and loaded.customer is not None:
-                self._kept[_Key(one.merchant_id, one.customer_id)] = loaded.customer
+        for first_of_turn in range(0, len(wanted), LOADED_A_TURN):
+            turn = wanted[first_of_turn : first_of_turn + LOADED_A_TURN]
+            for one, loaded in zip(turn, await self._loader.load(turn), strict=True):
+                if not isinstance(loaded, Exception) and loaded.customer is not None:
+                    self._kept[_Key(one.merchant_id, one.customer_id)] = loaded.customer
 
     def _has(self, key: _Key, version: int) -> bool:
         kept = self._kept.get(key)
@@ -83,7 +95,12 @@ class Outgoing:
             before = self._kept.pop(key) if self._has(key, event.version - 1) else None
             values: Values | None = before.values if before is not None else None
             customer = self._after(row, before)
-        except StoreError as error:
+        except UNREADABLE as error:
+            if (
+                isinstance(error, MasterKeyMismatch)
+                and row["master_version"] not in self._master_keys.versions
+            ):
+                raise  # not this event is at fault, but we
             reason = str(error)
             log.critical(
                 "event_unreadable", merchant_id=event.merchant_id, position=event.position, reason=reason

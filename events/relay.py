@@ -12,19 +12,21 @@ that is unknown, nothing is published until the stream's end has been compared w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Iterable
 from time import monotonic
+from typing import NamedTuple
 
 import structlog
 
 from events.database import Connection, Row
-from events.errors import BatchRefused, BrokerError, StoreError
 from events.jetstream import MOST_IN_A_BATCH, JetStream
 from events.master_keys import MasterKeys
+from events.message import Message
 from events.outgoing import Outgoing
 from events.queries import MARK_PUBLISHED, OUTBOX_PAGE, TRY_RELAY_LOCK
 from events.reconciliation import Reconciliation
+from events.supervision import supervised
 
 LOCK = 0x72656C6179  # any number that nobody else locks
 SESSION = {
@@ -38,56 +40,55 @@ SESSION = {
     "jit": "off",
 }
 STANDBY_SECONDS = 1.0
-TROUBLE_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 0.004
 LAST_PAUSE_SECONDS = 0.1
+LATE_SECONDS = 1.0
+"""How much later than others numbered after it an event is expected to be committed; one that is later still
+is found at the next look, or when its merchant's next event shows the gap."""
 LOOK_SECONDS = 5.0
 """How often the stream is looked at although nothing seems wrong."""
 
 log = structlog.get_logger(__name__)
 
 
-async def run_relay(
-    database_url: str, nats_url: str, master_keys: MasterKeys, stop: asyncio.Event, *, replicas: int = 1
-) -> None:
-    """Relay, or stand by, until told to stop. Trouble is logged and tried again."""
-    told = ""
-    while not stop.is_set():
+async def run_relay(database_url: str, nats_url: str, master_keys: MasterKeys, *, replicas: int = 1) -> None:
+    """Relay, or stand by, for as long as the task lives. Trouble is told and tried again."""
+
+    async def attempt() -> None:
         session = Connection(database_url, SESSION, reopens=False)
         try:
             async with JetStream.connect(nats_url) as stream:
-                await _work(session, stream, master_keys, stop, replicas)
-        except (StoreError, BrokerError) as error:
-            if str(error) != told:
-                log.warning("relay_interrupted", reason=str(error))
-            told = str(error)
-            await _pause(stop, TROUBLE_SECONDS)
+                await _become_active(session)
+                await _relay(Relay(session, stream, master_keys, replicas=replicas))
         finally:
             await session.close()
 
+    await supervised("relay", attempt)
 
-async def _work(
-    session: Connection, stream: JetStream, master_keys: MasterKeys, stop: asyncio.Event, replicas: int
-) -> None:
-    while not (await session.fetch(TRY_RELAY_LOCK, LOCK))[0]["active"]:
-        await _pause(stop, STANDBY_SECONDS)
-        if stop.is_set():
+
+async def _become_active(session: Connection) -> None:
+    while True:
+        if (await session.fetch(TRY_RELAY_LOCK, LOCK))[0]["active"]:
+            log.info("relay_active")
             return
-    log.info("relay_active")
-    relay = Relay(session, stream, master_keys, replicas=replicas)
+        await asyncio.sleep(STANDBY_SECONDS)
+
+
+async def _relay(relay: Relay) -> None:
     pause = FIRST_PAUSE_SECONDS
-    while not stop.is_set():
+    while True:
         if await relay.relay_page():
             pause = FIRST_PAUSE_SECONDS
         else:
-            await _pause(stop, pause)
+            await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_PAUSE_SECONDS)
 
 
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
+class Page(NamedTuple):
+    """Outbox rows and their messages."""
+
+    rows: list[Row]
+    messages: list[Message]
 
 
 class Relay:
@@ -109,57 +110,63 @@ class Relay:
         self._page = page
         self._last_sequence = 0
         self._looked = float("-inf")
-        self._published: dict[str, int] = {}
-        """The last position known to have left, by merchant."""
-        self._from = 0
+        self._trail: deque[tuple[float, int]] = deque()
+        """When pages left, and their last notification ids, as far as late commits may be below them."""
+        self._gone = 0
         """Outbox rows up to here are gone: an index need not be searched from its dead beginning."""
+        self._following: Page | None = None
+        """The next page, made while the one before was on its way."""
 
     async def relay_page(self) -> int:
         """Publish a page of the outbox; how many. Raises StoreError, BrokerError."""
         if monotonic() - self._looked > LOOK_SECONDS:
             await self._look()
-        rows = await self._rows()
-        if rows:
-            try:
-                await self._publish(rows)
-            except BatchRefused as error:
-                log.warning("batch_refused", reason=str(error), code=error.code)
-                self._looked = float("-inf")
-                raise
-        return len(rows)
+        page = await self._next_page()
+        if page.rows:
+            await self._publish(page)
+        return len(page.rows)
 
     async def _look(self) -> None:
         """Compare the stream with what is remembered, mend the difference, and start at the oldest row."""
         self._last_sequence = await self._reconciliation.reconcile()
         self._looked = monotonic()
-        self._published.clear()
-        self._from = 0
+        self._trail.clear()
+        self._gone = 0
+        self._following = None
 
-    async def _rows(self) -> list[Row]:
-        rows = await self._session.fetch(OUTBOX_PAGE, self._from, self._page)
-        if self._from and not self._follow(rows):
-            # A row was committed late, below where the search began: begin at the beginning.
-            self._from = 0
+    async def _next_page(self) -> Page:
+        page, self._following = self._following, None
+        while self._trail and self._trail[0][0] < monotonic() - LATE_SECONDS:
+            self._gone = self._trail.popleft()[1]
+        page = page or await self._page_after(self._gone)
+        if page is None:  # a row was committed late, below where the search began
+            self._gone = 0
             rows = await self._session.fetch(OUTBOX_PAGE, 0, self._page)
-        return rows
+            page = Page(rows, await self._outgoing.messages(rows))
+        return page
 
-    def _follow(self, rows: Sequence[Row]) -> bool:
-        """Whether each row is the next of its merchant's ledger after what has left."""
-        seen: dict[str, int] = {}
+    async def _page_after(self, notification_id: int, leaving: Iterable[int] = ()) -> Page | None:
+        """The rows beyond this one; None if one of them would overtake a row that is not among `leaving`."""
+        rows = await self._session.fetch(OUTBOX_PAGE, notification_id, self._page)
+        before = set(leaving)
         for row in rows:
-            merchant_id, position = row["merchant_id"], row["position"]
-            before = seen.get(merchant_id) or self._published.get(merchant_id)
-            if before != position - 1:
-                return False
-            seen[merchant_id] = position
-        return True
+            if row["waiting_before"] is not None and row["waiting_before"] not in before:
+                return None
+            before.add(row["notification_id"])
+        return Page(rows, await self._outgoing.messages(rows))
 
-    async def _publish(self, rows: Sequence[Row]) -> None:
-        messages = await self._outgoing.messages(rows)
-        self._last_sequence = await self._stream.publish_batch(messages, last_sequence=self._last_sequence)
+    async def _publish(self, page: Page) -> None:
+        """Publish and mark; meanwhile, if there is more, make the next page."""
+        rows, messages = page
         ids = [row["notification_id"] for row in rows]
+        publishing = asyncio.create_task(
+            self._stream.publish_batch(messages, last_sequence=self._last_sequence)
+        )
+        try:
+            if len(rows) == self._page:
+                self._following = await self._page_after(ids[-1], leaving=ids)
+        finally:
+            self._last_sequence = await publishing
         last_id = messages[-1].headers["Nats-Msg-Id"]
         await self._session.fetch(MARK_PUBLISHED, ids, self._last_sequence, last_id)
-        for row in rows:
-            self._published[row["merchant_id"]] = row["position"]
-        self._from = ids[-1]
+        self._trail.append((monotonic(), ids[-1]))

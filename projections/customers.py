@@ -198,6 +198,7 @@ async def retry_customer(
 ) -> None:
     """Make a parked customer's row from all its events. Raises StoreError when they cannot be read."""
     merchant_id, customer_id = parked.merchant_id or "", parked.customer_id or ""
+    await lock_places(transaction, NAME, [merchant_id])  # nobody applies this merchant's events meanwhile
     events = await transaction.fetch(EVENTS_OF, merchant_id, customer_id)
     row = fold_row(merchant_id, None, events, master_keys)
     await _put_rows(transaction, merchant_id, [row] if row else [])

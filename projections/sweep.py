@@ -14,6 +14,7 @@ import structlog
 from events.database import Database
 from events.errors import StoreBusy, StoreError, StoreUnavailable
 from events.master_keys import MasterKeys
+from events.supervision import supervised
 from projections import customers
 from projections.queries import MERCHANTS_BEHIND
 
@@ -27,14 +28,13 @@ log = structlog.get_logger(__name__)
 async def run_sweep(database: Database, master_keys: MasterKeys, *, patient: bool) -> None:
     """Sweep for as long as the task lives. `patient`: messages are expected to come first."""
     sweep = Sweep(database, master_keys, patient=patient)
-    while True:
-        applied = 0
-        try:
-            applied = await sweep.round()
-        except StoreError as error:
-            log.warning("sweep_failed", reason=str(error))
-        if not applied or patient:
-            await asyncio.sleep(LOOK_SECONDS if patient else LOOK_SECONDS / 10)
+
+    async def attempt() -> None:
+        while True:
+            if not await sweep.round():
+                await asyncio.sleep(LOOK_SECONDS if patient else LOOK_SECONDS / 10)
+
+    await supervised("sweep", attempt)
 
 
 class Sweep:
@@ -53,7 +53,8 @@ class Sweep:
 
     async def round(self) -> int:
         """One turn of every merchant that is behind; how many events were applied. Raises StoreError."""
-        applied, last_id, heads = 0, "", {}
+        applied, last_id = 0, ""
+        heads: dict[str, int] = {}
         while behind := await self._database.fetch(MERCHANTS_BEHIND, customers.NAME, last_id, MERCHANTS):
             for merchant_id, head, position in behind:
                 heads[merchant_id] = head
@@ -69,8 +70,11 @@ class Sweep:
         self._resting.pop(merchant_id, None)
         try:
             return await customers.catch_up(self._database, merchant_id, self._master_keys)
-        except (StoreUnavailable, StoreBusy):
+        except StoreUnavailable:
             raise
+        except StoreBusy:  # a worker has it
+            self._resting[merchant_id] = monotonic() + LOOK_SECONDS
+            return 0
         except StoreError as error:  # one merchant's trouble keeps nobody else waiting
             self._resting[merchant_id] = monotonic() + REST_SECONDS
             log.critical("sweep_stuck", merchant_id=merchant_id, reason=str(error))

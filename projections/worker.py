@@ -14,9 +14,10 @@ from typing import NamedTuple
 import structlog
 
 from events.database import Database
-from events.errors import BrokerError, BrokerRefused, StoreBusy, StoreUnavailable
+from events.errors import DataRefused, StoreError
 from events.jetstream import JetStream
 from events.pull import Pulled
+from events.supervision import supervised
 from projections.delivery import Delivery
 from projections.parking import park, reason_of
 
@@ -38,21 +39,13 @@ class Work(NamedTuple):
 
 
 async def run_worker(database: Database, nats_url: str, work: Work) -> None:
-    """Work for as long as the task lives. Trouble is logged and tried again."""
-    told = ""
-    while True:
-        try:
-            async with JetStream.connect(nats_url) as stream:
-                await _consume(stream, database, work)
-        except BrokerRefused as error:
-            reason = f"waiting for the stream {work.stream}" if error.code == 404 else str(error)
-        except BrokerError as error:
-            reason = str(error)
-        if reason != told:
-            tell = log.info if reason.startswith("waiting") else log.warning
-            tell("worker_interrupted", durable=work.durable, reason=reason)
-        told = reason
-        await asyncio.sleep(TROUBLE_SECONDS)
+    """Work for as long as the task lives. Trouble is told and tried again."""
+
+    async def attempt() -> None:
+        async with JetStream.connect(nats_url) as stream:
+            await _consume(stream, database, work)
+
+    await supervised(work.durable, attempt)
 
 
 async def _consume(stream: JetStream, database: Database, work: Work) -> None:
@@ -73,7 +66,7 @@ async def _apply_patiently(database: Database, work: Work, deliveries: Sequence[
     while True:
         try:
             await apply_batch(database, work, deliveries)
-        except (StoreUnavailable, StoreBusy) as error:
+        except StoreError as error:
             if not told:
                 log.warning("worker_waits", durable=work.durable, reason=str(error))
             told = True
@@ -85,20 +78,23 @@ async def _apply_patiently(database: Database, work: Work, deliveries: Sequence[
 async def apply_batch(database: Database, work: Work, deliveries: Sequence[Delivery]) -> None:
     """Apply all in one transaction, or, if that fails for what they are, in halves; one alone is parked.
 
-    Raises StoreUnavailable, StoreBusy.
+    Raises StoreError: for reasons that are not theirs.
     """
     try:
         async with database.transaction() as transaction:
             await work.apply(transaction, deliveries)
-    except (StoreUnavailable, StoreBusy):
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, it must stop nobody else
+    except Exception as error:
+        if isinstance(error, StoreError) and not isinstance(error, DataRefused):
+            raise
         if len(deliveries) > 1:
             middle = len(deliveries) // 2
             await apply_batch(database, work, deliveries[:middle])
             await apply_batch(database, work, deliveries[middle:])
-            return
-        reason = reason_of(error)
-        log.error("message_parked", durable=work.durable, sequence=deliveries[0].sequence, reason=reason)  # noqa: TRY400
-        async with database.transaction() as transaction:
-            await park(transaction, work.projection, deliveries[0], reason)
+        else:
+            await _park(database, work, deliveries[0], reason_of(error))
+
+
+async def _park(database: Database, work: Work, delivery: Delivery, reason: str) -> None:
+    log.error("message_parked", durable=work.durable, sequence=delivery.sequence, reason=reason)
+    async with database.transaction() as transaction:
+        await park(transaction, work.projection, delivery, reason)

@@ -207,6 +207,8 @@ class EmbeddedNats:
 
     def _is_server(self, process: psutil.Process) -> bool:
         """Whether the process lives and is ours: one that got the same id later has other arguments."""
+        if self._child is not None and process.pid == self._child.pid:
+            return self._child.poll() is None  # it has no arguments yet when it was started just now
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False

@@ -14,6 +14,7 @@ from events import message
 from events.database import Database
 from events.jetstream import JetStream
 from events.master_keys import MasterKeys
+from events.supervision import supervised
 from projections import billing, customers
 from projections.sweep import run_sweep
 from projections.worker import Work, run_worker
@@ -22,6 +23,7 @@ BILLING_STREAMS = {"CHARGES": "charges.>", "INVOICES": "invoices.>"}
 """The streams that other services fill, and their subjects."""
 
 CONNECTIONS = 6
+LOOK_SECONDS = 2.0
 
 
 def works(master_keys: MasterKeys) -> Sequence[Work]:
@@ -49,12 +51,15 @@ async def run_projections(database_url: str, nats_url: str | None, master_keys: 
                 tasks.create_task(run_worker(database, nats_url, work))
 
 
-async def ensure_billing_streams(nats_url: str) -> None:
-    """Make the streams of charges and invoices where they are missing: on a NATS of our own nobody else does.
+async def keep_billing_streams(nats_url: str) -> None:
+    """Make the streams of charges and invoices where they are missing: on our own NATS nobody else does."""
 
-    Raises BrokerError.
-    """
-    async with JetStream.connect(nats_url) as stream:
-        for name, subjects in BILLING_STREAMS.items():
-            if await stream.stream(name) is None:
-                await stream.create_stream({"name": name, "subjects": [subjects], "storage": "file"})
+    async def attempt() -> None:
+        async with JetStream.connect(nats_url) as stream:
+            while True:
+                for name, subjects in BILLING_STREAMS.items():
+                    if await stream.stream(name) is None:
+                        await stream.create_stream({"name": name, "subjects": [subjects], "storage": "file"})
+                await asyncio.sleep(LOOK_SECONDS)
+
+    await supervised("billing-streams", attempt)

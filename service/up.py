@@ -27,7 +27,7 @@ from service.embedded_nats import EmbeddedNats
 from service.errors import StartupError
 from service.master_key import has_master_keys, load_master_keys, make_master_keys
 from service.own_servers import Say, kept_running
-from service.projecting import ensure_billing_streams, run_projections
+from service.projecting import keep_billing_streams, run_projections
 from service.schema import migrate
 from service.settings import Settings
 
@@ -97,9 +97,11 @@ async def serve(
         on_ready(running)
 
     works = [
-        run_relay(urls.application, nats_url, master_keys, stop, replicas=settings.stream_replicas),
+        run_relay(urls.application, nats_url, master_keys, replicas=settings.stream_replicas),
         run_projections(urls.application, nats_url, master_keys),
     ]
+    if settings.nats_url is None:
+        works.append(keep_billing_streams(nats_url))
     try:
         async with beside(works, stop):
             await run_api(
@@ -151,7 +153,6 @@ async def broker(settings: Settings, directory: DataDirectory, say: Say) -> Asyn
         return
     server = EmbeddedNats(directory.nats)
     async with kept_running(server, say):
-        await ensure_billing_streams(server.url)
         yield server.url
 
 

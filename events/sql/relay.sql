@@ -1,7 +1,7 @@
 -- try_relay_lock: become the active relay, if no other session is
 SELECT pg_try_advisory_lock($1) AS active;
 
--- outbox_page: the oldest events that have to leave, from a notification id on, with all that a message tells of them
+-- outbox_page: the oldest events that have to leave, from a notification id on, with all that a message tells of them; waiting_before: the merchant's event before it, if that has to leave still
 SELECT
     o.notification_id,
     e.merchant_id,
@@ -16,7 +16,8 @@ SELECT
     e.metadata,
     e.state,
     k.wrapped_key,
-    k.master_version
+    k.master_version,
+    w.notification_id AS waiting_before
 FROM (
     SELECT b.notification_id
     FROM events.outbox AS b
@@ -30,6 +31,8 @@ JOIN events.merchants AS m
     ON m.id = e.merchant_id
 LEFT JOIN events.customer_events AS p
     ON p.merchant_id = e.merchant_id AND p.position = e.position - 1
+LEFT JOIN events.outbox AS w
+    ON w.notification_id = p.notification_id
 LEFT JOIN events.customer_keys AS k
     ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
 ORDER BY o.notification_id;
@@ -44,11 +47,12 @@ FROM events.relay_state;
 -- follow_stream: this is the stream to fill, and its end
 SELECT events.follow_stream($1, $2, $3);
 
--- put_back_after: a merchant's events beyond a position have to leave again; how many
-SELECT events.put_back_after($1, $2) AS put;
+-- mark_published_until: the stream has these merchants' events up to these positions
+SELECT events.mark_published_until($1, $2);
 
--- put_back_page: a page of all events has to leave again; its last notification id, null at the end
-SELECT events.put_back_page($1, $2) AS last;
+-- put_back_after: a page of each of these merchants' events beyond these positions has to leave again; how far it reaches
+SELECT p.merchant_id, p.put, p.last_position
+FROM events.put_back_after($1, $2, $3) AS p;
 
 -- ledgers_page: merchants that have events, from an id on
 SELECT m.id

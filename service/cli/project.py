@@ -6,6 +6,7 @@ import asyncio
 
 import typer
 
+from events.key_checks import prove_master_keys
 from service.beside import beside
 from service.cli.options import DataDir
 from service.cli.running import run_until_signal
@@ -28,6 +29,7 @@ def project(data_dir: DataDir = None) -> None:
     nats_url = find_nats(settings)
 
     async def work(stop: asyncio.Event) -> None:
+        await prove_master_keys(database.application, master_keys)
         async with beside([run_projections(database.application, nats_url, master_keys)], stop):
             typer.echo("projecting" if nats_url else "projecting customers, without NATS")
             await stop.wait()

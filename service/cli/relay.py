@@ -6,7 +6,9 @@ import asyncio
 
 import typer
 
+from events.key_checks import prove_master_keys
 from events.relay import run_relay
+from service.beside import beside
 from service.cli.options import DataDir
 from service.cli.running import run_until_signal
 from service.databases import find_database, find_nats
@@ -27,7 +29,10 @@ def relay(data_dir: DataDir = None) -> None:
         raise StartupError("no NATS to publish to: CUSTOMERS_NATS_URL is not set")
 
     async def work(stop: asyncio.Event) -> None:
-        typer.echo("relaying")
-        await run_relay(database.application, nats_url, master_keys, stop, replicas=settings.stream_replicas)
+        await prove_master_keys(database.application, master_keys)
+        relaying = run_relay(database.application, nats_url, master_keys, replicas=settings.stream_replicas)
+        async with beside([relaying], stop):
+            typer.echo("relaying")
+            await stop.wait()
 
     run_until_signal(work)

@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import orjson
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from events.errors import BatchRefused
+from events import reconciliation
+from events.database import Connection
+from events.errors import BatchRefused, MasterKeyMismatch
+from events.jetstream import JetStream
+from events.key_checks import check_master_keys
+from events.master_keys import MasterKeys
 from events.message import STREAM
 from events.queries import OUTBOX_PAGE
-from events.relay import run_relay
+from events.relay import SESSION, Relay, run_relay
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase, run_sql
 from tests.support.nats_servers import raw_jetstream
 from tests.support.relaying import Relaying, own_nats
-from tests.support.serve import comes_about
-from tests.support.store import C1, C2, M1, M2, Store, connected, creating, customer_id
+from tests.support.serve import comes_about, started
+from tests.support.store import C1, C2, M1, M2, Store, changing, connected, creating, customer_id
 
 
 @pytest_asyncio.fixture
@@ -89,10 +95,10 @@ async def test_what_another_relay_published_meanwhile_refuses_the_stale_one_s_ba
     await some_history(relaying.store)
     async with relaying.relay(page=2) as paused:
         assert await paused.relay_page() == 2
-        rows = await paused._rows()
+        page = await paused._next_page()
         await relaying.run()
         with pytest.raises(BatchRefused):
-            await paused._publish(rows)
+            await paused._publish(page)
     await some_more(relaying.store, 50)
     await relaying.run()
     await relaying.check()
@@ -139,18 +145,79 @@ async def test_a_lost_tail_is_put_back_before_anything_newer(relaying: Relaying)
     await relaying.check()
 
 
-async def test_a_lost_tail_that_foreign_messages_have_made_good_in_number_is_noticed(
-    relaying: Relaying,
-) -> None:
+async def true_messages(relaying: Relaying) -> list[str]:
+    """The ids of the messages that are ours, in order."""
+    return [one.headers["Nats-Msg-Id"] for one in await relaying.stream() if "Nats-Msg-Id" in one.headers]
+
+
+async def test_a_lost_message_that_a_foreign_one_makes_good_in_number_is_put_back(relaying: Relaying) -> None:
     await some_history(relaying.store)
     await relaying.run()
+    before = await true_messages(relaying)
     async with raw_jetstream(relaying.server.url) as stream:
         await stream.delete_msg(STREAM, 10)
         await stream.publish(f"customers.v1.{M1}.{C1}", b"{}")
+        await stream.publish(f"customers.v1.{M1}.{C1}", b"{}", headers={"ce-sequence": "9" * 20})
     with capture_logs() as logs:
-        await relaying.run()
+        assert await relaying.run() == 1
     assert "foreign_message" in {line["event"] for line in logs if line["log_level"] == "critical"}
-    assert await relaying.store.select("SELECT FROM events.outbox") == []
+    assert await true_messages(relaying) == before
+
+
+async def test_foreign_messages_behind_the_end_are_told_and_stop_nobody(relaying: Relaying) -> None:
+    await some_history(relaying.store)
+    await relaying.run()
+    async with raw_jetstream(relaying.server.url) as stream:
+        for number in range(3):
+            headers = {"ce-sequence": f"{number:020}", "ce-hash": "00" * 32}
+            await stream.publish(f"customers.v1.{M1}.{C1}", b"{}", headers=headers)
+    await relaying.store.update(C1, name="True")
+    assert await relaying.run() == 1
+    assert len(await true_messages(relaying)) == 11
+
+
+async def test_a_purged_stream_is_filled_again(relaying: Relaying) -> None:
+    await some_history(relaying.store)
+    await relaying.run()
+    async with raw_jetstream(relaying.server.url) as stream:
+        await stream.purge_stream(STREAM)
+    assert await relaying.run() == 10
+    await relaying.check()
+
+
+async def test_an_older_copy_of_an_earlier_stream_gets_what_it_lacks_and_nothing_twice(
+    relaying: Relaying,
+) -> None:
+    store, server = relaying.store, relaying.server
+    await some_history(store)
+    await relaying.run()
+    await asyncio.to_thread(server.stop)
+    older = server.directory / "older"
+    shutil.copytree(server.data, older)
+    await asyncio.to_thread(server.start)
+    async with raw_jetstream(server.url) as stream:
+        await stream.delete_stream(STREAM)
+    await some_more(store, 20)
+    await relaying.run()
+    await asyncio.to_thread(server.stop)
+    shutil.rmtree(server.data)
+    older.rename(server.data)
+    await asyncio.to_thread(server.start)
+    assert await relaying.run() == 10
+    await relaying.check()
+
+
+async def test_a_tail_longer_than_a_page_is_put_back(
+    relaying: Relaying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "PUT_BACK", 3)
+    await some_history(relaying.store)
+    await some_more(relaying.store, 20, 25)
+    await relaying.run()
+    async with raw_jetstream(relaying.server.url) as stream:
+        await stream.delete_stream(STREAM)
+    assert await relaying.run() == 35
+    await relaying.check()
 
 
 async def test_a_deleted_stream_is_made_again_and_filled(relaying: Relaying) -> None:
@@ -206,40 +273,91 @@ async def some_history_of_others(store: Store) -> None:
 
 
 async def test_without_nats_the_relay_waits_and_then_catches_up(relaying: Relaying) -> None:
-    store, server, stop = relaying.store, relaying.server, asyncio.Event()
+    store, server = relaying.store, relaying.server
     await asyncio.to_thread(server.stop)
-    relay = asyncio.create_task(run_relay(store.url, server.url, store.master_keys, stop))
-    await some_history(store)
-    await asyncio.to_thread(server.start)
-    await outbox_is_empty(store)
-    await asyncio.to_thread(server.stop)
-    await some_more(store, 20)
-    await asyncio.to_thread(server.start)
-    await outbox_is_empty(store)
+    async with relays(relaying, 1):
+        await some_history(store)
+        await asyncio.to_thread(server.start)
+        await outbox_is_empty(store)
+        await asyncio.to_thread(server.stop)
+        await some_more(store, 20)
+        await asyncio.to_thread(server.start)
+        await outbox_is_empty(store)
     await relaying.check()
-    stop.set()
-    await relay
 
 
 async def test_a_standby_takes_over_from_a_relay_that_lost_its_session(
     relaying: Relaying, ledgers: TestDatabase
 ) -> None:
-    store, server, stop = relaying.store, relaying.server, asyncio.Event()
-    relays = [
-        asyncio.create_task(run_relay(store.url, server.url, store.master_keys, stop)) for _ in range(3)
-    ]
-    for first in (20, 30, 40):
-        await some_more(store, first)
+    store = relaying.store
+    async with relays(relaying, 3):
+        for first in (20, 30, 40):
+            await some_more(store, first)
+            await outbox_is_empty(store)
+            await run_sql(
+                ledgers.admin_url,
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted",
+            )
+        await some_more(store, 50)
         await outbox_is_empty(store)
-        await run_sql(
-            ledgers.admin_url,
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted",
-        )
-    await some_more(store, 50)
-    await outbox_is_empty(store)
     await relaying.check()
-    stop.set()
-    await asyncio.gather(*relays)
+
+
+async def test_a_relay_that_lacks_a_version_of_the_master_key_publishes_nothing(relaying: Relaying) -> None:
+    await some_history(relaying.store)
+    other = MasterKeys.from_text(MasterKeys.generate_text(2))
+    session = Connection(relaying.store.url, SESSION, reopens=False)
+    async with JetStream.connect(relaying.server.url) as stream:
+        with pytest.raises(MasterKeyMismatch):
+            await Relay(session, stream, other).relay_page()
+    await session.close()
+    assert await relaying.run() == 10
+    await relaying.check()
+
+
+@pytest.mark.parametrize("command", ["relay", "project"])
+async def test_a_wrong_master_key_ends_the_command_before_anything_is_done(
+    relaying: Relaying, ledgers: TestDatabase, command: str
+) -> None:
+    await check_master_keys(relaying.store.admin, relaying.store.master_keys)
+    environment = {
+        "CUSTOMERS_DATABASE_URL": ledgers.url,
+        "CUSTOMERS_NATS_URL": relaying.server.url,
+        "CUSTOMERS_MASTER_KEY": MasterKeys.generate_text().strip(),
+    }
+    async with started(environment, command) as process:
+        assert await process.ended() == 1
+        assert "master key version 1 is not the one" in process.said()
+
+
+async def test_an_event_of_a_newer_release_leaves_with_its_ids_and_blocks_nobody(
+    relaying: Relaying, ledgers: TestDatabase
+) -> None:
+    await relaying.store.create(C1, JOHN)
+    async with connected(ledgers.url) as newer:
+        command = changing(C1, 2)._replace(topic="CustomerMerged", state=b'{"what": "we do not know"}')
+        await newer.fetch("SELECT events.append($1::events.command[])", [command])
+    await relaying.store.create(C2, ACME)
+    await relaying.run()
+    told = [orjson.loads(delivery.body) for delivery in await relaying.check()]
+    assert [one["event"] for one in told] == ["customer.created", "customer.merged", "customer.created"]
+    assert told[1]["data"] == {"id": C1, "object": "customer"}
+
+
+@asynccontextmanager
+async def relays(relaying: Relaying, count: int) -> AsyncIterator[None]:
+    """So many at work, for a block."""
+    store = relaying.store
+    tasks = [
+        asyncio.create_task(run_relay(store.url, relaying.server.url, store.master_keys))
+        for _ in range(count)
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def outbox_is_empty(store: Store) -> None:

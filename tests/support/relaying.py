@@ -6,6 +6,7 @@ event once, in order (I4 of the fault matrix).
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 import asyncpg
 
 from events.database import Connection
+from events.errors import BatchRefused
 from events.jetstream import JetStream
 from events.message import STREAM, SUBJECTS
 from events.relay import SESSION, Relay
+from events.supervision import PAUSE_SECONDS
 from projections.delivery import Delivery
 from service.embedded_nats import EmbeddedNats
 from tests.support.directories import short_directory
@@ -52,11 +55,18 @@ class Relaying:
 
     async def run(self, *, page: int = 1000) -> int:
         """Relay until the outbox is empty, as a relay that begins; how many were published."""
-        async with self.relay(page=page) as relay:
-            published = 0
-            while count := await relay.relay_page():
-                published += count
-            return published
+        published, refusals = 0, 0
+        while True:
+            try:
+                async with self.relay(page=page) as relay:
+                    while count := await relay.relay_page():
+                        published += count
+            except BatchRefused:  # the stream remembers for a moment what was in it
+                refusals += 1
+                assert refusals < 20
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return published
 
     async def stream(self) -> list[Delivery]:
         """Everything in the stream, in order."""

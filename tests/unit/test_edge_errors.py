@@ -19,11 +19,12 @@ import events.errors
 from events.errors import (
     CustomerDeleted,
     DataKeyMissing,
+    DataRefused,
     EventUnreadable,
     MasterKeyMismatch,
     MigrationError,
+    SchemaMissing,
     SealBroken,
-    StatementFailed,
     StoreBusy,
     StoreUnavailable,
 )
@@ -36,9 +37,9 @@ BODY_LIMIT = 100  # bytes
 REQUEST_ID = re.compile(r"req_[0-9a-f]{24}")
 
 FROM_BELOW: dict[type[Exception], tuple[int, str]] = {
-    StoreUnavailable: (503, "store_unavailable"),
+    SchemaMissing: (503, "store_unavailable"),
     StoreBusy: (503, "overloaded"),
-    StatementFailed: (500, "internal_error"),
+    DataRefused: (500, "internal_error"),
     MasterKeyMismatch: (500, "internal_error"),
     DataKeyMissing: (500, "internal_error"),
     EventUnreadable: (500, "internal_error"),

@@ -20,56 +20,59 @@ BEGIN ATOMIC
     SET stream_created = created, last_sequence = stream_sequence, last_id = stream_id;
 END;
 
--- Events of a merchant beyond a position have to leave (again), under the notification ids they always had.
-CREATE OR REPLACE FUNCTION events.put_back_after(merchant text, after_position bigint)
-RETURNS bigint
+-- The stream has these merchants' events up to these positions: outbox rows up to there go.
+CREATE OR REPLACE FUNCTION events.mark_published_until(merchants text[], positions bigint[])
+RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH put AS (
-        INSERT INTO events.outbox (notification_id, merchant_id, position)
-        SELECT e.notification_id, e.merchant_id, e.position
-        FROM events.customer_events AS e
-        WHERE e.merchant_id = merchant AND e.position > after_position
-        ON CONFLICT DO NOTHING
-        RETURNING 1
-    )
-    SELECT count(*) FROM put;
+    DELETE FROM events.outbox AS o
+    USING unnest(merchants, positions) AS w (merchant_id, position)
+    WHERE o.merchant_id = w.merchant_id AND o.position <= w.position;
 END;
 
--- All events have to leave (again): a page of them, from a notification id on; the page's last id, null at the end.
-CREATE OR REPLACE FUNCTION events.put_back_page(after_notification bigint, page integer)
-RETURNS bigint
+-- Events of these merchants beyond these positions have to leave (again), under the notification ids they always
+-- had: a page of each merchant's, and how far it reaches.
+CREATE OR REPLACE FUNCTION events.put_back_after(merchants text[], positions bigint[], page integer)
+RETURNS TABLE (merchant_id text, put bigint, last_position bigint)
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH found AS (
         SELECT e.notification_id, e.merchant_id, e.position
-        FROM events.customer_events AS e
-        WHERE e.notification_id > after_notification
-        ORDER BY e.notification_id
-        LIMIT page
+        FROM unnest(merchants, positions) AS w (merchant_id, position)
+        CROSS JOIN LATERAL (
+            SELECT c.notification_id, c.merchant_id, c.position
+            FROM events.customer_events AS c
+            WHERE c.merchant_id = w.merchant_id AND c.position > w.position
+            ORDER BY c.position
+            LIMIT page
+        ) AS e
     ), put AS (
         INSERT INTO events.outbox (notification_id, merchant_id, position)
         SELECT f.notification_id, f.merchant_id, f.position
         FROM found AS f
         ON CONFLICT DO NOTHING
     )
-    SELECT max(f.notification_id) FROM found AS f;
+    SELECT f.merchant_id, count(*), max(f.position) FROM found AS f GROUP BY f.merchant_id;
 END;
+
+DROP FUNCTION IF EXISTS events.put_back_after(text, bigint);
+
+DROP FUNCTION IF EXISTS events.put_back_page(bigint, integer);
 
 REVOKE ALL ON FUNCTION events.mark_published(bigint[], bigint, text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION events.mark_published_until(text[], bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.follow_stream(text, bigint, text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION events.put_back_after(text, bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION events.put_back_page(bigint, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION events.put_back_after(text[], bigint[], integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION events.mark_published(bigint[], bigint, text) TO customers_app;
 
+GRANT EXECUTE ON FUNCTION events.mark_published_until(text[], bigint[]) TO customers_app;
+
 GRANT EXECUTE ON FUNCTION events.follow_stream(text, bigint, text) TO customers_app;
 
-GRANT EXECUTE ON FUNCTION events.put_back_after(text, bigint) TO customers_app;
-
-GRANT EXECUTE ON FUNCTION events.put_back_page(bigint, integer) TO customers_app;
+GRANT EXECUTE ON FUNCTION events.put_back_after(text[], bigint[], integer) TO customers_app;

@@ -1,0 +1,41 @@
+"""Work that is never given up: what fails is told and tried again.
+
+In: an attempt, which ends only by failing. Out: the same again after a pause, for as long as the task lives.
+The same trouble is told again only now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+import structlog
+
+from events.errors import BrokerError, StoreError
+
+PAUSE_SECONDS = 0.5
+TELL_AGAIN_SECONDS = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+async def supervised(name: str, attempt: Callable[[], Awaitable[None]]) -> None:
+    """Attempt for ever. What nobody foresaw is told by its kind and place: its text may be personal."""
+    told, at = "", 0.0
+    while True:
+        reason = "it ended"
+        try:
+            await attempt()
+        except (StoreError, BrokerError) as error:
+            reason, tell = str(error), log.warning
+            where = None
+        except Exception as error:  # noqa: BLE001  # whatever it is, the others and the next attempt go on
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            reason, tell = f"unexpected {type(error).__name__}", log.critical
+            where = f"{frame.filename}:{frame.lineno}"
+        if reason != told or monotonic() - at > TELL_AGAIN_SECONDS:
+            told, at = reason, monotonic()
+            tell("interrupted", work=name, reason=reason, where=where)
+        await asyncio.sleep(PAUSE_SECONDS)
