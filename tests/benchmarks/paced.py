@@ -38,6 +38,7 @@ class Sent(NamedTuple):
     key: int
     customer_id: str
     due: float
+    sent: float
     acknowledged: float
 
 
@@ -59,9 +60,10 @@ async def _create(session: aiohttp.ClientSession, pace: Pace, number: int, due: 
     key = number % len(pace.keys)
     headers = {"X-API-Key": pace.keys[key], "Content-Type": "application/json"}
     body = CREATE.replace(RUN, pace.run).replace(NUMBER, str(number))
+    sent = time.monotonic()
     async with session.post(pace.url + PATH, data=body, headers=headers) as answer:
         customer = orjson.loads(await answer.read())
-        return Sent(key, customer["id"], due, time.monotonic())
+        return Sent(key, customer["id"], due, sent, time.monotonic())
 
 
 if __name__ == "__main__":

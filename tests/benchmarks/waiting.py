@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from tests.benchmarks.errors import BenchmarkFailed
 
 LIMIT_SECONDS = 120
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.01
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> float:
