@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: starts one PostgreSQL, our service and the peers, runs benchmarks, reports.
+"""`python -m tests.benchmarks`: starts PostgreSQL, NATS, our service and the peers, runs benchmarks, reports.
 
 A benchmark is a module with `async def run(bench)`, registered in BENCHMARKS. Exit codes: 0; 1 when a
 benchmark failed (or, with --enforce, a target was missed); 130 when interrupted. Every process started here
@@ -20,8 +20,23 @@ from pathlib import Path
 from rich.console import Console
 
 from service.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from tests.benchmarks import footprint, get, idempotency, patch, post, processes, profiling, report
+from service.embedded_nats import EmbeddedNats
+from tests.benchmarks import (
+    footprint,
+    get,
+    idempotency,
+    patch,
+    post,
+    processes,
+    profiling,
+    relay,
+    report,
+    sustained,
+    visible,
+    worker,
+)
 from tests.benchmarks.bench import QUICK, Bench, Plan
+from tests.benchmarks.broker import Broker
 from tests.benchmarks.contenders import OURS, PEERS, check_installed, peer
 from tests.benchmarks.database import Databases
 from tests.benchmarks.errors import BenchmarkFailed
@@ -35,6 +50,10 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "idempotency": idempotency.run,
     "patch": patch.run,
     "footprint": footprint.run,
+    "relay": relay.run,
+    "worker": worker.run,
+    "visible": visible.run,
+    "sustained": sustained.run,
 }
 DEFAULT_PEERS = "P1,P4"
 
@@ -48,8 +67,12 @@ def main() -> int:
     try:
         find_wrk()
         check_installed(options.peers)
-        with tempfile.TemporaryDirectory(prefix="customers-bench-") as name, _postgres(Path(name)) as server:
-            return asyncio.run(_run(options, server, Path(name), console))
+        with (
+            tempfile.TemporaryDirectory(prefix="customers-bench-") as name,
+            _postgres(Path(name)) as postgres,
+            _nats(Path(name)) as nats,
+        ):
+            return asyncio.run(_run(options, postgres, nats, Path(name), console))
     except BenchmarkFailed as error:
         console.print(f"[red]benchmark failed:[/] {error}", highlight=False)
         return 1
@@ -60,9 +83,13 @@ def main() -> int:
 
 
 async def _run(
-    options: argparse.Namespace, server: EmbeddedPostgres, directory: Path, console: Console
+    options: argparse.Namespace,
+    postgres: EmbeddedPostgres,
+    nats: EmbeddedNats,
+    directory: Path,
+    console: Console,
 ) -> int:
-    databases = Databases(server)
+    databases = Databases(postgres)
     plan: Plan = options.plan
     commit_milliseconds = await databases.check_durable()
     console.print(f"One small commit takes {commit_milliseconds:.2f} ms on this disk.\n")
@@ -72,15 +99,15 @@ async def _run(
             running = peer(name, databases, directory, plan.merchants)
             contenders[name] = await stack.enter_async_context(running)
             console.print(f"{name}: {PEERS[name].title}")
-        bench = Bench(plan, databases, contenders, directory, console)
+        broker = await stack.enter_async_context(Broker(nats))
+        bench = Bench(plan, databases, contenders, broker, directory, console)
         try:
             for name in options.only:
                 await BENCHMARKS[name](bench)
             if options.profile:
                 await profiling.run(bench)
         except BenchmarkFailed as error:
-            logs = "".join(f"\n--- {c.name}\n{processes.tail(c.log)}" for c in contenders.values())
-            raise BenchmarkFailed(f"{error}{logs}") from error
+            raise BenchmarkFailed(f"{error}{_logs(directory)}") from error
         finally:
             if options.json and bench.results:
                 report.write_json(options.json, plan, commit_milliseconds, bench.results)
@@ -96,6 +123,21 @@ def _postgres(directory: Path) -> Iterator[EmbeddedPostgres]:
         yield server
     except EmbeddedPostgresError as error:
         raise BenchmarkFailed(str(error)) from error
+    finally:
+        server.stop()
+
+
+def _logs(directory: Path) -> str:
+    """The end of what each process of the run has said."""
+    return "".join(f"\n--- {log.stem}\n{processes.tail(log)}" for log in sorted(directory.glob("*.log")))
+
+
+@contextlib.contextmanager
+def _nats(directory: Path) -> Iterator[EmbeddedNats]:
+    """A server that the first benchmark to need it starts."""
+    server = EmbeddedNats(directory / "nats")
+    try:
+        yield server
     finally:
         server.stop()
 

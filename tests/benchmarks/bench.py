@@ -19,6 +19,7 @@ from tests.benchmarks.results import Comparison, Fact, Ratio
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tests.benchmarks.broker import Broker
     from tests.benchmarks.contenders import Contender
     from tests.benchmarks.database import Databases
 
@@ -34,9 +35,13 @@ class Plan:
     connections: tuple[int, ...] = (32, 128)
     merchants: int = 8
     customers: int = 10_000
+    backlog: int = 50_000
+    """Events that wait for the relay, and messages that wait for a worker."""
+    steady: float = 20
+    """How long a load lasts that has to be kept up with."""
 
 
-QUICK = Plan(rounds=1, seconds=3, warm_up=1, quiet=3, connections=(32,))
+QUICK = Plan(rounds=1, seconds=3, warm_up=1, quiet=3, connections=(32,), backlog=5_000, steady=5)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Bench:
     plan: Plan
     databases: Databases
     contenders: dict[str, Contender]
+    broker: Broker
     directory: Path
     console: Console
     known: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -85,12 +91,12 @@ class Bench:
             ]
             self.keep(Comparison(title, connections, measured, ratios))
 
-    async def measure(self, side: Side, connections: int) -> Measurement:
+    async def measure(self, side: Side, connections: int, seconds: float | None = None) -> Measurement:
         """Warm up, then measure. Raises BenchmarkFailed when a write was acknowledged and is not there."""
         await self.settle(side.name)
         await self.fire(side.load, connections, self.plan.warm_up)
         before = await self._rows(side)
-        measurement = await self.fire(side.load, connections, self.plan.seconds)
+        measurement = await self.fire(side.load, connections, seconds or self.plan.seconds)
         grown = await self._rows(side) - before
         # What is on its way when a load stops may still be stored: of the warm-up, and of what is measured.
         if side.grows and not measurement.requests <= grown <= measurement.requests + 2 * connections:

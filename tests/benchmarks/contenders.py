@@ -17,7 +17,7 @@ import orjson
 
 from tests.benchmarks.database import Databases
 from tests.benchmarks.errors import BenchmarkFailed
-from tests.benchmarks.processes import Started, free_port, running
+from tests.benchmarks.processes import Started, answers, free_port, running
 
 OURS = "customers"
 PACKAGES = {"psycopg": "psycopg[binary]", "psycopg_pool": "psycopg-pool"}
@@ -83,5 +83,6 @@ async def peer(name: str, databases: Databases, directory: Path, merchants: int)
     command = [sys.executable, "-m", module, str(port), await databases.create(name), str(keys_file)]
     command += PEERS[name].arguments
     url = f"http://127.0.0.1:{port}"
-    async with running(command, ready_url=f"{url}/healthz", log=log, environment=os.environ) as process:
+    ready = answers(f"{url}/healthz")
+    async with running(command, ready=ready, log=log, environment=os.environ) as process:
         yield Contender(name, url, list(keys), process, PEERS[name].table, log)

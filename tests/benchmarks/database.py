@@ -37,23 +37,23 @@ class Databases:
 
     async def create(self, name: str) -> str:
         """Create an empty database and give its URL. The name must be a plain identifier."""
-        async with self._connected("postgres") as connection:
+        async with self.connected("postgres") as connection:
             await connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     async def allow_login(self, role: str) -> None:
         """Let a role that the migrations made log in."""
-        async with self._connected("postgres") as connection:
+        async with self.connected("postgres") as connection:
             await connection.execute(f'ALTER ROLE "{role}" LOGIN')
 
     async def checkpoint(self) -> None:
         """Write a checkpoint, so that none falls into somebody's measured seconds."""
-        async with self._connected("postgres") as connection:
+        async with self.connected("postgres") as connection:
             await connection.execute("CHECKPOINT")
 
     async def rows(self, database: str, table: str) -> int | None:
         """Count the rows of a table; None when there is no such table."""
-        async with self._connected(database) as connection:
+        async with self.connected(database) as connection:
             if await connection.fetchval("SELECT to_regclass($1)", table) is None:
                 return None
             return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))
@@ -65,7 +65,7 @@ class Databases:
 
     async def check_durable(self) -> float:
         """Refuse a server that does not flush commits; give the median milliseconds of one small commit."""
-        async with self._connected("postgres") as connection:
+        async with self.connected("postgres") as connection:
             for setting in ("fsync", "synchronous_commit"):
                 if await connection.fetchval("SELECT current_setting($1)", setting) != "on":
                     raise BenchmarkFailed(f"PostgreSQL runs with {setting} off: nothing would be durable")
@@ -80,7 +80,8 @@ class Databases:
         return sorted(milliseconds)[COMMITS_TIMED // 2]
 
     @contextlib.asynccontextmanager
-    async def _connected(self, database: str) -> AsyncIterator[Any]:
+    async def connected(self, database: str) -> AsyncIterator[Any]:
+        """Give a connection of asyncpg's to a database, for a block."""
         connection = await asyncpg.connect(self.url(database))
         try:
             yield connection

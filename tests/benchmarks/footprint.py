@@ -6,14 +6,13 @@ Comes in: our contender and P1, if it runs. Goes out: facts, with the limits tha
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterable
 
 import psutil
 
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.contenders import OURS, Contender
 from tests.benchmarks.customers import creates
+from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.results import Fact
 
 CONNECTIONS = 128
@@ -34,24 +33,15 @@ async def run(bench: Bench) -> None:
 async def _under_load(bench: Bench, contender: Contender, memory_limit: float | None) -> None:
     api = psutil.Process(contender.process.pid)
     await bench.settle(contender.name)
-    before = _cpu_seconds([api]), _cpu_seconds(bench.databases.processes())
+    before = cpu_seconds([api]), cpu_seconds(bench.databases.processes())
     load = asyncio.create_task(bench.fire(creates(contender), CONNECTIONS, bench.plan.seconds))
     peak = 0
     while not load.done():
         await asyncio.wait([load], timeout=SAMPLE_SECONDS)
         peak = max(peak, api.memory_info().rss)
     requests = (await load).requests
-    after = _cpu_seconds([api]), _cpu_seconds(bench.databases.processes())
+    after = cpu_seconds([api]), cpu_seconds(bench.databases.processes())
     where = f"{contender.name}, POST at {CONNECTIONS} connections"
     bench.keep(Fact(f"{where}: memory of the process", peak / 2**20, "MiB", memory_limit))
     for title, start, end in zip(("the process", "PostgreSQL"), before, after, strict=True):
         bench.keep(Fact(f"{where}: processor time a request, {title}", (end - start) / requests * 1e6, "µs"))
-
-
-def _cpu_seconds(processes: Iterable[psutil.Process]) -> float:
-    seconds = 0.0
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            seconds += times.user + times.system
-    return seconds

@@ -13,7 +13,7 @@ from tests.benchmarks.contenders import OURS
 from tests.benchmarks.customers import known
 from tests.benchmarks.errors import BenchmarkFailed
 from tests.benchmarks.load import Load
-from tests.benchmarks.ours import projecting
+from tests.benchmarks.ours import working
 
 TARGETS = {"P1": 2.0, "P1-lean": None, "P2": None, "P3": None, "P4": 0.6}
 CONSTANT = "P4"
@@ -32,7 +32,7 @@ async def run(bench: Bench) -> None:
             targets = paths if name == CONSTANT else await known(bench, contender)
             sides.append(Side(name, contender, Load(contender.url, "GET", targets), TARGETS[name]))
     await bench.compare("GET by id, read model empty", sides)
-    async with projecting(bench.databases, bench.directory):
+    async with working("project", bench.databases, bench.directory):
         await _until_filled(bench)
     await bench.compare("GET by id, read model filled", sides)
 

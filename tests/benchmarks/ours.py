@@ -1,7 +1,7 @@
-"""Our service in a run: `customers serve`, one process, as a user would start it, on a migrated database.
+"""Our service in a run, on migrated databases, each part a process of its own as a user would start it.
 
-Comes in: the shared PostgreSQL. Goes out: a Contender with a key for each merchant; and, when asked for, a
-second process that fills the read model.
+Comes in: the shared PostgreSQL. Goes out: a Contender, which is `customers serve` with a key for each
+merchant; and, when asked for, `customers relay` and `customers project` beside it.
 """
 
 from __future__ import annotations
@@ -21,70 +21,89 @@ from service.schema import migrate
 from tests.benchmarks.contenders import OURS, Contender
 from tests.benchmarks.database import Databases
 from tests.benchmarks.errors import BenchmarkFailed
-from tests.benchmarks.processes import Started, free_port, running
+from tests.benchmarks.processes import Started, answers, free_port, running, says
 
 APPLICATION_ROLE = "customers_app"
 EVENTS = "events.customer_events"
 SCOPES = frozenset(("read", "write"))
+# The console script's own line: the same program, also where the script is not installed.
+CUSTOMERS = [sys.executable, "-c", "from service.cli import main; main()"]
+READY_WORDS = {"relay": "relaying", "project": "projecting"}
 
 
 @contextlib.asynccontextmanager
-async def ours(databases: Databases, directory: Path, merchants: int) -> AsyncIterator[Contender]:
-    """Run our API for the length of the block; it does not fill the read model."""
-    admin_url = await databases.create(OURS)
+async def ours(
+    databases: Databases, directory: Path, merchants: int, *, name: str = OURS
+) -> AsyncIterator[Contender]:
+    """Run our API, on a new database of this name, for the length of the block. It fills no read model."""
+    keys = await prepare(databases, directory, merchants, name)
+    port, log = free_port(), directory / f"{name}.log"
+    url = f"http://127.0.0.1:{port}"
+    async with running(
+        [*CUSTOMERS, "serve", "--port", str(port)],
+        ready=answers(f"{url}/readyz"),
+        log=log,
+        environment=_environment(databases, directory, name),
+    ) as process:
+        yield Contender(name, url, list(keys.values()), process, EVENTS, log)
+
+
+@contextlib.asynccontextmanager
+async def working(
+    command: str, databases: Databases, directory: Path, *, name: str = OURS, nats_url: str | None = None
+) -> AsyncIterator[Started]:
+    """Run `customers relay` or `customers project` on the database of this name, for the length of the block.
+
+    Without NATS, `project` keeps the customers alone, from the store.
+    """
+    nats = {"CUSTOMERS_NATS_URL": nats_url} if nats_url else {}
+    log = directory / f"{name}-{command}.log"
+    log.unlink(missing_ok=True)  # an earlier one's, which has its own word in it
+    async with running(
+        [*CUSTOMERS, command],
+        ready=says(READY_WORDS[command], log),
+        log=log,
+        environment=_environment(databases, directory, name) | nats,
+    ) as process:
+        yield process
+
+
+async def prepare(databases: Databases, directory: Path, merchants: int, name: str) -> dict[str, str]:
+    """Make a migrated database with so many merchants; give a key for each merchant's id."""
+    admin_url = await databases.create(name)
     await migrate(admin_url)
     await databases.allow_login(APPLICATION_ROLE)
-    keys = await _make_keys(admin_url, _master_keys(directory), merchants)
-    async with _serving(databases, directory, OURS) as (url, process):
-        yield Contender(OURS, url, keys, process, EVENTS, directory / f"{OURS}.log")
+    return await _make_keys(admin_url, master_keys(directory), merchants)
 
 
-@contextlib.asynccontextmanager
-async def projecting(databases: Databases, directory: Path) -> AsyncIterator[None]:
-    """Run a second process that keeps the read model up to date, for the length of the block."""
-    async with _serving(databases, directory, "projector", "--project"):
-        yield
+def master_keys(directory: Path) -> MasterKeys:
+    """Give the run's master key, made the first time."""
+    file = directory / "master.key"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(MasterKeys.generate_text())
+    return MasterKeys.from_text(file.read_text())
 
 
-@contextlib.asynccontextmanager
-async def _serving(
-    databases: Databases, directory: Path, name: str, *options: str
-) -> AsyncIterator[tuple[str, Started]]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("CUSTOMERS_")} | {
-        "CUSTOMERS_DATABASE_URL": databases.url(OURS, APPLICATION_ROLE),
+def _environment(databases: Databases, directory: Path, name: str) -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("CUSTOMERS_")} | {
+        "CUSTOMERS_DATABASE_URL": databases.url(name, APPLICATION_ROLE),
         "CUSTOMERS_MASTER_KEY_FILE": str(directory / "master.key"),
         "CUSTOMERS_DATA_DIR": str(directory / "data"),
     }
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    # The console script's own line: the same program, also where the script is not installed.
-    command = [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port", str(port)]
-    log = directory / f"{name}.log"
-    async with running(
-        [*command, *options], ready_url=f"{url}/readyz", log=log, environment=environment
-    ) as process:
-        yield url, process
 
 
-def _master_keys(directory: Path) -> MasterKeys:
-    text = MasterKeys.generate_text()
-    file = directory / "master.key"
-    file.touch(mode=0o600)
-    file.write_text(text)
-    return MasterKeys.from_text(text)
-
-
-async def _make_keys(admin_url: str, master_keys: MasterKeys, merchants: int) -> list[str]:
+async def _make_keys(admin_url: str, keys: MasterKeys, merchants: int) -> dict[str, str]:
     async with Database.connect(admin_url) as database:
-        await check_master_keys(database, master_keys)
-        return [await _make_key(database, master_keys) for _ in range(merchants)]
+        await check_master_keys(database, keys)
+        return dict([await _make_key(database, keys) for _ in range(merchants)])
 
 
-async def _make_key(database: Database, master_keys: MasterKeys) -> str:
+async def _make_key(database: Database, keys: MasterKeys) -> tuple[str, str]:
     merchant = await create_merchant(database, merchant_id=None, live=False, currency="USDC")
     made = merchant and await create_key(
-        database, master_keys, merchant_id=merchant.id, name="benchmark", scopes=SCOPES, allowed_cidrs=[]
+        database, keys, merchant_id=merchant.id, name="benchmark", scopes=SCOPES, allowed_cidrs=[]
     )
-    if made is None:
+    if merchant is None or made is None:
         raise BenchmarkFailed("a new merchant or its key was refused")
-    return made[1]
+    return merchant.id, made[1]

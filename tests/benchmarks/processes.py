@@ -1,7 +1,8 @@
-"""Child processes of a run: started with a log file, awaited until they answer, and ended with the run.
+"""Child processes of a run: started with a log file, awaited until they are ready, and ended with the run.
 
-Comes in: a command line and a URL that answers 200 when ready. Goes out: pid and seconds until ready.
-Children get a session of their own, so that Ctrl-C reaches this program alone and it ends them in order.
+Comes in: a command line and how to see that it is ready (it `answers` at a URL, it `says` a word). Goes out:
+pid and seconds until ready. Children get a session of their own, so that Ctrl-C reaches this program alone
+and it ends them in order.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
+import psutil
 
 from tests.benchmarks.errors import BenchmarkFailed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+
+    IsReady = Callable[[], Awaitable[bool]]
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60
@@ -46,7 +50,7 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def running(
-    command: list[str], *, ready_url: str, log: Path, environment: Mapping[str, str]
+    command: list[str], *, ready: IsReady, log: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[Started]:
     """Run a server for the length of the block. Raises BenchmarkFailed when it does not become ready."""
     began = time.perf_counter()
@@ -56,7 +60,7 @@ async def running(
         )
     _living.add(process.pid)
     try:
-        await _until_ready(process, ready_url, log)
+        await _until_ready(process, ready, log)
         yield Started(process.pid, time.perf_counter() - began)
     finally:
         await _end(process)
@@ -85,6 +89,16 @@ async def output_of(command: list[str], *, limit_seconds: float) -> str:
     return output.decode()
 
 
+def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
+    """Give the processor time that these have used; one that has ended counts as nothing."""
+    seconds = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
+
+
 def end_all() -> None:
     """Kill what still runs: the last resort after a second Ctrl-C."""
     for pid in list(_living):
@@ -97,17 +111,35 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path) -> None:
+def answers(url: str) -> IsReady:
+    """Ready when this URL answers 200."""
+
+    async def is_ready() -> bool:
+        with contextlib.suppress(aiohttp.ClientError):
+            async with aiohttp.ClientSession() as session, session.get(url) as answer:
+                return answer.status == 200
+        return False
+
+    return is_ready
+
+
+def says(word: str, log: Path) -> IsReady:
+    """Ready when this word stands in the log."""
+
+    async def is_ready() -> bool:
+        return word in tail(log)
+
+    return is_ready
+
+
+async def _until_ready(process: asyncio.subprocess.Process, ready: IsReady, log: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    async with aiohttp.ClientSession() as session:
-        while time.monotonic() < deadline:
-            if process.returncode is not None:
-                raise BenchmarkFailed(f"{log.stem} ended before it was ready:\n{tail(log)}")
-            with contextlib.suppress(aiohttp.ClientError):
-                async with session.get(url) as answer:
-                    if answer.status == 200:
-                        return
-            await asyncio.sleep(0.01)
+    while time.monotonic() < deadline:
+        if process.returncode is not None:
+            raise BenchmarkFailed(f"{log.stem} ended before it was ready:\n{tail(log)}")
+        if await ready():
+            return
+        await asyncio.sleep(0.01)
     raise BenchmarkFailed(f"{log.stem} was not ready after {READY_SECONDS} s:\n{tail(log)}")
 
 

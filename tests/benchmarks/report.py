@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def print_result(console: Console, result: Comparison | Fact) -> None:
     """Print what one benchmark found."""
     if isinstance(result, Fact):
-        limit = "" if result.at_most is None else f" (at most {result.at_most:g}){_mark(result.met)}"
-        console.print(f"{result.title}: {result.value:.2f} {result.unit}{limit}", soft_wrap=True)
+        value = f"{result.value:,.0f}" if abs(result.value) >= 1000 else f"{result.value:.2f}"
+        console.print(f"{result.title}: {value} {result.unit}{_limit(result)}", soft_wrap=True)
     else:
         console.print(_table(result), "")
 
@@ -38,6 +38,12 @@ def write_json(path: Path, plan: Plan, commit_milliseconds: float, results: list
         "results": [result.as_json() for result in results],
     }
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def _limit(fact: Fact) -> str:
+    limits = [f"at most {fact.at_most:g}"] if fact.at_most is not None else []
+    limits += [f"at least {fact.at_least:,.0f}"] if fact.at_least is not None else []
+    return f" ({', '.join(limits)}){_mark(fact.met)}" if limits else ""
 
 
 def _table(comparison: Comparison) -> Table:

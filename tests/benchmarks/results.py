@@ -80,17 +80,22 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Fact:
-    """One figure that is not a rate under load, and the most it may be."""
+    """One figure that is not a ratio, and the most or the least it may be."""
 
     title: str
     value: float
     unit: str
     at_most: float | None = None
+    at_least: float | None = None
 
     @property
     def met(self) -> bool | None:
-        """Whether it stays within its limit; None when there is none."""
-        return None if self.at_most is None else self.value <= self.at_most
+        """Whether it stays within its limits; None when there is none."""
+        if self.at_most is None and self.at_least is None:
+            return None
+        return (self.at_most is None or self.value <= self.at_most) and (
+            self.at_least is None or self.value >= self.at_least
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Give the figure for the JSON file."""
@@ -99,5 +104,6 @@ class Fact:
             "value": self.value,
             "unit": self.unit,
             "atMost": self.at_most,
+            "atLeast": self.at_least,
             "met": self.met,
         }
