@@ -96,10 +96,7 @@ class Outgoing:
             values: Values | None = before.values if before is not None else None
             customer = self._after(row, before)
         except UNREADABLE as error:
-            if (
-                isinstance(error, MasterKeyMismatch)
-                and row["master_version"] not in self._master_keys.versions
-            ):
+            if row["wrapped_key"] and row["master_version"] not in self._master_keys.versions:
                 raise  # not this event is at fault, but we
             reason = str(error)
             log.critical(

@@ -176,7 +176,8 @@ class EmbeddedNats:
 
     def _wait_until_ready(self, process: psutil.Process, port: int, deadline: float) -> bool:
         """True when the server answers and JetStream is ready, False when the process ended."""
-        while self._is_server(process):
+        # A child that was started just now has no arguments yet to be known by.
+        while self._is_server(process) or (self._child is not None and self._child.poll() is None):
             if self._answers(port):
                 return True
             if time.monotonic() > deadline:
@@ -207,8 +208,6 @@ class EmbeddedNats:
 
     def _is_server(self, process: psutil.Process) -> bool:
         """Whether the process lives and is ours: one that got the same id later has other arguments."""
-        if self._child is not None and process.pid == self._child.pid:
-            return self._child.poll() is None  # it has no arguments yet when it was started just now
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False

@@ -51,15 +51,20 @@ async def run_projections(database_url: str, nats_url: str | None, master_keys: 
                 tasks.create_task(run_worker(database, nats_url, work))
 
 
+async def ensure_billing_streams(stream: JetStream) -> None:
+    """Make those that are missing. Raises BrokerError."""
+    for name, subjects in BILLING_STREAMS.items():
+        if await stream.stream(name) is None:
+            await stream.create_stream({"name": name, "subjects": [subjects], "storage": "file"})
+
+
 async def keep_billing_streams(nats_url: str) -> None:
     """Make the streams of charges and invoices where they are missing: on our own NATS nobody else does."""
 
     async def attempt() -> None:
         async with JetStream.connect(nats_url) as stream:
             while True:
-                for name, subjects in BILLING_STREAMS.items():
-                    if await stream.stream(name) is None:
-                        await stream.create_stream({"name": name, "subjects": [subjects], "storage": "file"})
+                await ensure_billing_streams(stream)
                 await asyncio.sleep(LOOK_SECONDS)
 
     await supervised("billing-streams", attempt)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -42,10 +41,11 @@ All = Annotated[bool, typer.Option("--all", help="All that are parked and not sk
 
 def ways_to_retry(settings: Settings) -> Mapping[str, Retry]:
     """How each projection tries again."""
-    return {
-        billing.NAME: billing.retry,
-        customers.NAME: partial(customers.retry_customer, master_keys=load_master_keys(settings)),
-    }
+
+    async def retry_customer(transaction: Database.Transaction, row: ParkedRow) -> None:
+        await customers.retry_customer(transaction, row, load_master_keys(settings))
+
+    return {billing.NAME: billing.retry, customers.NAME: retry_customer}
 
 
 @app.command("list")

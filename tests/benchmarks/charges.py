@@ -32,10 +32,10 @@ class _Message(NamedTuple):
 
 async def publish_charges(nats_url: str, known: Sequence[Known], count: int) -> tuple[int, Decimal]:
     """Publish so many messages, two a charge; give the number of charges and what they sum to."""
-    await ensure_billing_streams(nats_url)
     charges = count // 2
     messages = _messages(known, charges)
     async with JetStream.connect(nats_url) as stream:
+        await ensure_billing_streams(stream)
         await asyncio.gather(*(_publish(stream, messages) for _ in range(AT_ONCE)))
     return charges, Decimal(AMOUNT) * charges
 

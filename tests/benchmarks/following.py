@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
+from events.jetstream import JetStream
 from service.projecting import ensure_billing_streams
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.ours import working
@@ -29,7 +30,8 @@ class Lag(NamedTuple):
 @contextlib.asynccontextmanager
 async def following(bench: Bench, name: str, nats_url: str) -> AsyncIterator[None]:
     """Run both, on the database of this name, for the length of the block."""
-    await ensure_billing_streams(nats_url)
+    async with JetStream.connect(nats_url) as stream:
+        await ensure_billing_streams(stream)
     where = bench.databases, bench.directory
     async with (
         working("relay", *where, name=name, nats_url=nats_url),

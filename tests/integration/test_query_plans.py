@@ -119,9 +119,9 @@ ON_KEPT_CONNECTIONS: dict[str, tuple[Statement, list[Any]]] = {
 """What loaders and readers run, under KEYED_LOOKUPS."""
 
 IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
-    "list_older": (LIST_OLDER, [M1, 0, 2**62, 2**62, "", 11]),
-    "list_older within a time": (LIST_OLDER, [M1, 20, 40, 30, "cus_1_30", 101]),
-    "list_newer": (LIST_NEWER, [M1, 0, 2**62, 30, "cus_1_30", 11]),
+    "list_older": (LIST_OLDER, [M1, 0, 2**62, 0, 2**62, 2**62, "", 11]),
+    "list_older within a time": (LIST_OLDER, [M1, 20, 40, 0, 2**62, 30, "cus_1_30", 101]),
+    "list_newer": (LIST_NEWER, [M1, 0, 2**62, 0, 2**62, 30, "cus_1_30", 11]),
     "creation_of": (CREATION_OF, ["cus_1_1", M1]),
     "next_events": (NEXT_EVENTS, [M1, 20, 100]),
     "rows_of": (ROWS_OF, [M1, SOME_CUSTOMERS]),

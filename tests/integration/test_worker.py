@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
+import pytest
 import pytest_asyncio
 
 from events.database import Database
-from events.errors import StoreUnavailable
+from events.errors import SchemaMissing, StoreUnavailable
+from events.statements import Statement
 from projections.delivery import Delivery
 from projections.parking import list_parked
 from projections.worker import Work, apply_batch, run_worker
@@ -155,3 +157,23 @@ async def test_a_restarted_server_is_found_again(pool: Database, server: Embedde
         await asyncio.to_thread(server.start)
         await fill(server, "2")
         await everything_is(ledger, {"1", "2"})
+
+
+async def test_a_schema_that_is_not_there_yet_parks_nothing(pool: Database) -> None:
+    with pytest.raises(SchemaMissing):
+        await apply_batch(pool, Work("numbers", STREAM, "numbers", insert_nowhere), deliveries("1", "2"))
+    assert await list_parked(pool) == []
+
+
+async def insert_nowhere(transaction: Database.Transaction, _: Sequence[Delivery]) -> None:
+    await transaction.fetch(Statement("insert_nowhere", "INSERT INTO projections.not_yet VALUES (1)"))
+
+
+async def test_values_that_the_database_refuses_park_their_message(pool: Database) -> None:
+    await apply_batch(pool, Work("numbers", STREAM, "numbers", divide), deliveries("1", "0", "2"))
+    assert [one.delivery.body for one in await list_parked(pool)] == [b"0"]
+
+
+async def divide(transaction: Database.Transaction, given: Sequence[Delivery]) -> None:
+    for one in given:
+        await transaction.fetch(Statement("divide", "SELECT 1 / $1::text::integer"), one.body.decode())
