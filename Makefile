@@ -7,7 +7,7 @@ DCLINT  := npx --yes --fetch-retries=0 --fetch-timeout=10000 dclint@3.1.0
 ARGS    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test install check bench lock clean
+.PHONY: help up test faults install check bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,10 @@ up: $(STAMP) ## set up and run the service here (ARGS="--port 0" passes options)
 	@exec $(BIN)/customers up $(ARGS)
 
 test: $(STAMP) ## set up and run the tests (ARGS="-k email" passes options)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 $(ARGS)
+
+faults: $(STAMP) ## run the long tests: everything killed, paused and restored under load
+	@$(BIN)/python -m pytest --numprocesses 2 -m long $(ARGS)
 
 install: $(STAMP) ## set up only: virtual environment and locked dependencies
 

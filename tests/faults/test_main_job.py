@@ -222,7 +222,13 @@ async def run_clients(data_dir: Path, told: Acknowledged) -> None:
     await asyncio.gather(*(told.work(data_dir, number) for number in range(CLIENTS)))
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "killed in the middle"])
+@pytest.mark.parametrize(
+    "killed",
+    [
+        pytest.param(False, id="undisturbed"),
+        pytest.param(True, id="killed in the middle", marks=pytest.mark.long),
+    ],
+)
 async def test_nothing_is_lost_and_everything_adds_up(data_dir: Path, killed: bool) -> None:
     told = Acknowledged()
     with customers_up(data_dir) as up:
@@ -248,6 +254,7 @@ async def has(told: Acknowledged, count: int) -> bool:
     return len(told.live) >= count
 
 
+@pytest.mark.long
 async def test_the_stream_is_whole_again_after_it_was_deleted_under_load(data_dir: Path) -> None:
     told = Acknowledged()
     with customers_up(data_dir) as up:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
 import pytest_asyncio
 
 from service.embedded_nats import EmbeddedNats
@@ -24,6 +25,8 @@ from tests.support.load import Load
 from tests.support.read_models import check_read_model
 from tests.support.relaying import check_stream, own_nats
 from tests.support.serve import Started, comes_about
+
+pytestmark = pytest.mark.long
 
 WRITERS = 2
 TAKE_OVER_SECONDS = 15.0
