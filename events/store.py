@@ -71,7 +71,7 @@ class EventStore:
         database: Database,
         master_keys: MasterKeys,
         *,
-        lanes: int = 2,
+        lanes: int = 1,
         readers: int = 2,
         room: int = 4096,
         deadline: float = 5.0,

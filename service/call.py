@@ -86,6 +86,11 @@ class Call:
         except (web.RequestPayloadError, HttpProcessingError, ConnectionResetError) as error:
             raise InvalidRequest("The body did not arrive whole") from error
 
+    def may_exceed(self, size: int) -> bool:
+        """Whether the body may have more bytes than this: its length says no."""
+        length = self.request.content_length
+        return length is None or length > size
+
     def one_header(self, name: str) -> str | None:
         """A header that may stand once at most. Raises InvalidRequest."""
         values = self.request.headers.getall(name, ())

@@ -46,11 +46,12 @@ class Settings(BaseSettings):
     """Where the master key's text is; see `master_key_path`."""
     master_key: SecretStr | None = None
     """The master key's text itself, instead of a file."""
-    lanes: int = Field(default=2, ge=1, le=64)
+    lanes: int = Field(default=1, ge=1, le=64)
     """Connections that append, and so the number of commits that can be under way.
 
-    One Python process keeps one or two busy: more make batches smaller. Measured with 8 merchants and 32
-    connections on two cores: 1 lane 5,900 creates/s, 2 lanes 5,400, 4 lanes 5,100.
+    One Python process keeps one busy: more make batches smaller. Measured with 8 merchants and 32 connections
+    on two cores: 1 lane 5,900 creates/s, 2 lanes 5,400, 4 lanes 5,100. Where a commit takes long (a
+    synchronous standby far away), more lanes let more of them be under way.
     """
     queue_limit: int = Field(default=4096, ge=1)
     """Commands that may wait in this process before it answers 503."""

@@ -19,7 +19,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_needs_to_be_set() -> None:
     settings = load_settings()
     assert (settings.host, settings.port, settings.data_dir) == ("127.0.0.1", 8080, Path(".customers"))
-    assert (settings.lanes, settings.queue_limit, settings.read_connections) == (2, 4096, 2)
+    assert (settings.lanes, settings.queue_limit, settings.read_connections) == (1, 4096, 2)
     assert (settings.shutdown_seconds, settings.append_deadline_seconds) == (10, 5)
     assert (settings.database_url, settings.admin_url, settings.nats_url) == (None, None, None)
     assert settings.master_key is None
