@@ -187,8 +187,9 @@ class JetStream:
     async def acknowledge(self, pulled: Sequence[Pulled]) -> None:
         """Tell that these are done with, and need not be delivered again."""
         async with _translated("acknowledging"):
-            for one in pulled:
-                await self._client.publish(one.ack, b"+ACK")
+            frames = b"".join(b"PUB %b 4\r\n+ACK\r\n" % one.ack.encode() for one in pulled[:-1])
+            await self._client._send_command(frames)  # noqa: SLF001  # as in publish_batch
+            await self._client.publish(pulled[-1].ack, b"+ACK")
 
     async def _get(self, stream: str, what: dict[str, Any]) -> StreamMessage | None:
         try:

@@ -40,28 +40,31 @@ async def run_sweep(database: Database, master_keys: MasterKeys, *, patient: boo
 class Sweep:
     """Rounds over the merchants that are behind.
 
-    A patient one leaves a merchant alone that has come, since the last look, to where its ledger ended then:
-    its messages are on their way.
+    A patient one takes on only those that nobody has brought forward since its last look: the others'
+    messages are on their way.
     """
 
     def __init__(self, database: Database, master_keys: MasterKeys, *, patient: bool = False) -> None:
         self._database = database
         self._master_keys = master_keys
         self._patient = patient
-        self._heads: dict[str, int] = {}
+        self._left: dict[str, int] = {}
+        """Where we left the merchants that are behind, by position."""
         self._resting: dict[str, float] = {}
 
     async def round(self) -> int:
         """One turn of every merchant that is behind; how many events were applied. Raises StoreError."""
         applied, last_id = 0, ""
-        heads: dict[str, int] = {}
+        left: dict[str, int] = {}
         while behind := await self._database.fetch(MERCHANTS_BEHIND, customers.NAME, last_id, MERCHANTS):
             for merchant_id, head, position in behind:
-                heads[merchant_id] = head
-                if not self._patient or position < self._heads.get(merchant_id, 0):
-                    applied += await self._turn(merchant_id)
+                stands_still = self._left.get(merchant_id) == position
+                made = await self._turn(merchant_id) if stands_still or not self._patient else 0
+                if position + made < head:
+                    left[merchant_id] = position + made
+                applied += made
             last_id = behind[-1]["id"]
-        self._heads = heads
+        self._left = left
         return applied
 
     async def _turn(self, merchant_id: str) -> int:

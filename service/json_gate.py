@@ -18,7 +18,7 @@ from service.api_error import shown
 from service.errors import InvalidJson, InvalidRequest
 
 MAX_DEPTH = 8  # objects and arrays inside each other, the outermost counted
-MAX_PLAIN_DEPTH = 2
+MAX_PLAIN_OBJECTS = 3  # a customer with its address and its metadata
 MAX_DIGITS = 18  # of an integer: fits 64 bits, and parsing stays linear
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -40,26 +40,26 @@ def _parse_plain(body: bytes) -> dict[str, Any] | None:
     Nothing hides in those but a name that comes twice, and then the body has more quotation marks than what
     was read from it.
     """
-    if b"\\" in body:
+    if b"\\" in body or body.count(b"{") > MAX_PLAIN_OBJECTS:
         return None
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    if type(value) is not dict or body.count(b'"') != _quotation_marks(value, 0):
+    if type(value) is not dict or body.count(b'"') != _quotation_marks(value):
         return None
     return value
 
 
-def _quotation_marks(members: dict[str, Any], depth: int) -> int:
+def _quotation_marks(members: dict[str, Any]) -> int:
     """How many an object was written with; -1, which no body has, if it is not of the plainest kind."""
     count = 2 * len(members)
     for value in members.values():
         kind = type(value)
         if kind is str:
             count += 2
-        elif kind is dict and depth < MAX_PLAIN_DEPTH:
-            inner = _quotation_marks(value, depth + 1)
+        elif kind is dict:
+            inner = _quotation_marks(value)
             if inner < 0:
                 return -1
             count += inner
