@@ -61,7 +61,7 @@ class JetStream:
     @asynccontextmanager
     async def connect(cls, url: str) -> AsyncIterator[JetStream]:
         """A connection for a block. Raises BrokerUnavailable when there is none to be had."""
-        client = Client()
+        client = _Client()
         try:
             async with asyncio.timeout(CONNECT_SECONDS), _translated("NATS cannot be reached"):
                 await client.connect(
@@ -206,6 +206,17 @@ class JetStream:
                 f"$JS.API.{operation}", orjson.dumps(request or {}), timeout=REQUEST_SECONDS
             )
         return _checked(orjson.loads(answer.data))
+
+
+class _Client(Client):
+    """nats-py's client, but for its reading of headers, which takes half of a worker's time."""
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        """The same result: names without white space in them, values without white space around them."""
+        lines = (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
+        pairs = ((name.strip(), value.strip()) for name, colon, value in lines if colon)
+        return {name: value for name, value in pairs if name.isascii() and len(name.split()) == 1}
 
 
 def _of_batch(message: Message, batch: str, number: int, last_sequence: int) -> dict[str, str]:

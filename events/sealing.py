@@ -6,7 +6,7 @@ merchant, customer and version, so a sealed blob moved to another event does not
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -41,13 +41,13 @@ class DataKey:
         """The values, unreadable without this key."""
         nonce = random_bytes(NONCE_BYTES)
         sealed = self._cipher.encrypt(nonce, orjson.dumps(personal.values), _associated_data(personal))
-        return b64encode(nonce + sealed).decode()
+        return b2a_base64(nonce + sealed, newline=False).decode()
 
     def open(self, merchant_id: str, customer_id: str, version: int, blob: str) -> Personal:
         """What was sealed for exactly this customer and version. Raises SealBroken."""
         personal = Personal(merchant_id, customer_id, version, {})
         try:
-            sealed = b64decode(blob, validate=True)
+            sealed = a2b_base64(blob, strict_mode=True)
             plain = self._cipher.decrypt(
                 sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _associated_data(personal)
             )
