@@ -106,7 +106,8 @@ class Reconciliation:
             await self._session.fetch(MARK_PUBLISHED_UNTIL, merchants, reached)
             put += await self._put_back(merchants, reached)
             last_id = merchants[-1]
-        log.warning("put_back", events=put)
+        tell = log.warning if put else log.info
+        tell("put_back", events=put)
 
     async def _put_back(self, merchants: list[str], positions: list[int]) -> int:
         put = 0

@@ -13,10 +13,12 @@ from time import monotonic
 
 import structlog
 
-from events.errors import BrokerError, StoreError
+from events.errors import BrokerError, BrokerRefused, StoreError
 
 PAUSE_SECONDS = 0.5
 TELL_AGAIN_SECONDS = 60.0
+NOT_THERE_YET = 404
+"""JetStream's code for a stream that others have to make: nothing to worry about at a start."""
 
 log = structlog.get_logger(__name__)
 
@@ -25,17 +27,20 @@ async def supervised(name: str, attempt: Callable[[], Awaitable[None]]) -> None:
     """Attempt for ever. What nobody foresaw is told by its kind and place: its text may be personal."""
     told, at = "", 0.0
     while True:
-        reason = "it ended"
+        reason, tell, where = "it ended", log.warning, {}
         try:
             await attempt()
+        except BrokerRefused as error:
+            reason = str(error)
+            if error.code == NOT_THERE_YET:
+                tell = log.info
         except (StoreError, BrokerError) as error:
-            reason, tell = str(error), log.warning
-            where = None
+            reason = str(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, the others and the next attempt go on
             frame = traceback.extract_tb(error.__traceback__)[-1]
             reason, tell = f"unexpected {type(error).__name__}", log.critical
-            where = f"{frame.filename}:{frame.lineno}"
+            where = {"where": f"{frame.filename}:{frame.lineno}"}
         if reason != told or monotonic() - at > TELL_AGAIN_SECONDS:
             told, at = reason, monotonic()
-            tell("interrupted", work=name, reason=reason, where=where)
+            tell("interrupted", work=name, reason=reason, **where)
         await asyncio.sleep(PAUSE_SECONDS)

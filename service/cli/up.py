@@ -17,6 +17,7 @@ Customers is running.
   URL       {url}
   API key   {key}
   merchant  {merchant}
+  NATS      {nats}
 
 Create a customer:
 
@@ -25,6 +26,8 @@ Create a customer:
     -H 'Content-Type: application/json' \\
     -d '{{"email": "jane@example.com", "name": "Jane Roe"}}'
 
+Watch charges and invoices arrive:  customers demo{elsewhere}
+
 Ctrl-C stops it; the data stays in {directory}.
 """
 
@@ -32,7 +35,8 @@ Ctrl-C stops it; the data stays in {directory}.
 def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     """Run all of it here: PostgreSQL and NATS (unless the environment names others), a demo key, the API."""
     settings = load_settings(data_dir=data_dir, host=host, port=port)
-    configure_logs(settings.log_level)
+    # A person at a terminal wants to hear of trouble; who sets a level gets it.
+    configure_logs(settings.log_level if "log_level" in settings.model_fields_set else "warning")
 
     def welcome(running: Announcement) -> None:
         typer.echo(
@@ -40,6 +44,8 @@ def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
                 url=running.url,
                 key=running.api_key,
                 merchant=running.merchant_id,
+                nats=running.nats_url,
+                elsewhere="" if data_dir is None else f" --data-dir {data_dir}",
                 directory=settings.data_dir,
             )
         )
