@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from events.mapper import to_microseconds
+from events.strict_json import NotReadable, StrictReader
 from projections.delivery import Delivery
-from projections.strict_json import NotReadable, read_object
 
 CHARGE, INVOICE, OTHER = "charge", "invoice", "other"
 LINKED, UNLINKED, UNKNOWN = "linked", "unlinked", "unknown"
@@ -38,6 +38,15 @@ SECOND = 1_000_000
 """µs."""
 STRUCTURED = "application/cloudevents+json"
 
+MAX_DEPTH = 32  # of a body
+
+
+def _unread(_: str) -> int:
+    """Numbers are read as 0: nobody reads any, and they may be of any length."""
+    return 0
+
+
+_READER = StrictReader(MAX_DEPTH, integer=_unread, decimal=_unread)
 _AMOUNT = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,18})?")
 _CURRENCY = re.compile(r"[A-Z][A-Z0-9]{1,15}")
 _MOMENT = re.compile(
@@ -122,7 +131,7 @@ def _read(delivery: Delivery, message: _Message, data: dict[str, Any], merchant_
 def _unpack(delivery: Delivery) -> _Message:
     headers = {name.lower(): value for name, value in delivery.headers.items()}
     try:
-        content = read_object(delivery.body)
+        content = _READER.read(delivery.body)
     except NotReadable as error:
         raise BadMessage(str(error)) from None
     if headers.get("content-type", "").lower().startswith(STRUCTURED):

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 from events.database import Database, Row
 from events.errors import StoreBusy, StoreError, StoreUnavailable
+from events.strict_json import shown
 from projections.delivery import Delivery
 from projections.queries import (
     FIND_PARKED,
@@ -25,7 +26,6 @@ from projections.queries import (
     RENEW_PARKED,
     SKIP_PARKED,
 )
-from projections.strict_json import shown
 
 CUSTOMERS = "customers"
 """The projection that parks whole customers."""

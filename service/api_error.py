@@ -17,18 +17,11 @@ import orjson
 _PHRASES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 MOST_LISTED = 50  # member errors in one answer; a body can have thousands
-SHOWN_LENGTH = 64  # code points of a client's own text that an answer repeats
 
 
 def phrase(status: int) -> str:
     """The reason phrase of a status, as RFC 9110 (and RFC 6585 for 429 and 431) spells it."""
     return _PHRASES.get(status) or HTTPStatus(status).phrase
-
-
-def shown(text: str) -> str:
-    """A client's own text, shortened and without what UTF-8 or a terminal could not show."""
-    short = text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 1] + "…"
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in short)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.api_error import MOST_LISTED, ApiError, MemberError, error_body, shown
+from events.strict_json import shown
+from service.api_error import MOST_LISTED, ApiError, MemberError, error_body
 
 __all__ = [
     "ApiError",

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from service.api_error import MOST_LISTED, MemberError, shown
+from events.strict_json import shown
+from service.api_error import MOST_LISTED, MemberError
 
 READ_ONLY = frozenset({"id", "object", "created", "updated", "invoiceCount", "chargeCount", "totalSpent"})
 NEVER_NULL = frozenset({"email", "name"})

@@ -180,13 +180,13 @@ def test_a_cloud_event_that_is_none_says_which_attribute(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "the body is not JSON"),
-        (b"{'event': 1}", "the body is not JSON"),
+        (b"", "the body is empty"),
+        (b"{'event': 1}", "the body is not valid JSON"),
         (b"\xff{}", "the body is not UTF-8 at byte 0"),
-        (b"\xef\xbb\xbf{}", "the body is not JSON"),
+        (b"\xef\xbb\xbf{}", "the body must not begin with a byte order mark"),
         (b"[]", "the body must be a JSON object"),
         (b"7", "the body must be a JSON object"),
-        (b'{"a": NaN}', "the body is not JSON: NaN"),
+        (b'{"a": NaN}', "the body is not valid JSON: NaN"),
         (b'{"event": "x", "event": "y"}', 'the body has the name "event" twice'),
         (b'{"data": {"id": 1, "\\u0069d": 2}}', 'the body has the name "id" twice'),
         (b'{"a": ' * 40 + b"1" + b"}" * 40, "the body is nested too deeply"),

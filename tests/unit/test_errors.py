@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
+from events.strict_json import SHOWN_LENGTH, shown
 from service import errors
-from service.api_error import SHOWN_LENGTH, phrase, shown
+from service.api_error import phrase
 from service.errors import ApiError, InvalidRequest, MemberError, error_body
 
 # The contract's table, row by row.

@@ -1,0 +1,98 @@
+"""JSON from outside: bytes in, one plain object out, or the reason why not, which repeats no value.
+
+It takes I-JSON (RFC 7493) of limited depth: UTF-8 without BOM, no duplicate names, no NUL and no lone
+surrogates in strings. What numbers become is for the reader to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from json import JSONDecodeError, JSONDecoder
+from typing import Any, NoReturn
+
+SHOWN_LENGTH = 64  # code points of a sender's own text
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_KINDS = {str: "a string", list: "an array", int: "a number", float: "a number", bool: "a boolean"}
+
+
+class NotReadable(Exception):
+    """The bytes are not such JSON; `str(error)` is the reason, a sentence without its full stop."""
+
+
+class NotAnObject(NotReadable):
+    """They are, but no object stands at the top."""
+
+
+class StrictReader:
+    """Reads objects. `max_depth` counts objects and arrays inside each other, the outermost included."""
+
+    def __init__(
+        self, max_depth: int, *, integer: Callable[[str], Any], decimal: Callable[[str], Any]
+    ) -> None:
+        """`integer` and `decimal` make something of a number's text; they may raise NotReadable."""
+        self._max_depth = max_depth
+        self._decode = JSONDecoder(
+            object_pairs_hook=_object, parse_int=integer, parse_float=decimal, parse_constant=_constant
+        ).decode
+
+    def read(self, body: bytes) -> dict[str, Any]:
+        """The JSON object in `body`. Raises NotReadable."""
+        try:
+            value = self._decode(body.decode())
+        except UnicodeDecodeError as error:
+            raise NotReadable(f"the body is not UTF-8 at byte {error.start}") from None
+        except JSONDecodeError as error:
+            raise NotReadable(_syntax_message(body, error)) from None
+        except RecursionError:
+            self._refuse_depth()
+        if type(value) is not dict:
+            raise NotAnObject(f"the body must be a JSON object, it is {_KINDS.get(type(value), 'null')}")
+        # Only an escape can smuggle in NUL or a surrogate, and only brackets can nest: most need no walk.
+        if b"\\u" in body or body.count(b"{") + body.count(b"[") > self._max_depth:
+            self._inspect(value, "", 1)
+        return value
+
+    def _inspect(self, node: dict[str, Any] | list[Any], path: str, depth: int) -> None:
+        if depth > self._max_depth:
+            self._refuse_depth()
+        for name, child in node.items() if type(node) is dict else enumerate(node):
+            place = f"{path}.{name}" if path else str(name)
+            if type(child) in (dict, list):
+                self._inspect(child, place, depth + 1)
+            for text in (name, child):
+                if type(text) is str and _UNSTORABLE.search(text):
+                    raise NotReadable(f"{shown(place)} has the character U+0000 or half of a surrogate pair")
+
+    def _refuse_depth(self) -> NoReturn:
+        raise NotReadable(f"the body is nested too deeply; {self._max_depth} levels are allowed")
+
+
+def shown(text: str, length: int = SHOWN_LENGTH) -> str:
+    """A sender's own text, shortened and without what UTF-8, a terminal or a table could not show."""
+    short = text if len(text) <= length else text[: length - 1] + "…"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in short)
+
+
+def _syntax_message(body: bytes, error: JSONDecodeError) -> str:
+    if not body.strip():
+        return "the body is empty; send a JSON object"
+    if body.startswith(b"\xef\xbb\xbf"):
+        return "the body must not begin with a byte order mark"
+    return f"the body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise NotReadable(f'the body has the name "{shown(name)}" twice in one object')
+            seen.add(name)
+    return members
+
+
+def _constant(name: str) -> NoReturn:
+    raise NotReadable(f"the body is not valid JSON: {name} is not a JSON number")
