@@ -11,14 +11,15 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from events.database import Database
+from events.errors import StoreBusy
 from projections.customers import apply_messages, retry_customer
 from projections.delivery import Delivery
-from projections.parking import list_parked, retry
+from projections.parking import ParkedRow, list_parked, retry
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase, run_sql
 from tests.support.read_models import check_read_model, read_model
 from tests.support.relaying import Relaying, own_nats
-from tests.support.store import C1, C2, M1, M2, Store, customer_id
+from tests.support.store import C1, C2, M1, M2, Store, connected, customer_id
 from tests.support.sweeping import sweep
 
 
@@ -170,3 +171,16 @@ async def test_a_customer_that_cannot_be_read_is_parked_and_stops_nobody_else(
     for one in parked:
         assert await retry(projecting.database, one, {"customers": again}) is None
     assert await projecting.check() == 4
+
+
+async def test_a_retry_waits_for_a_worker_that_applies_the_same_merchant_s_events(
+    projecting: Projecting,
+) -> None:
+    await projecting.store.create(C1, JOHN)
+    await sweep(projecting.database, projecting.store.master_keys)
+    row = ParkedRow(1, "customers", "parked", Delivery("", "", 0, {}, b""), M1, C1, "", 1, 0)
+    async with connected(projecting.admin_url) as worker, worker.transaction():
+        await worker.execute("SELECT FROM projections.progress FOR UPDATE")
+        with pytest.raises(StoreBusy):
+            async with projecting.database.transaction() as transaction:
+                await retry_customer(transaction, row, projecting.store.master_keys)

@@ -199,3 +199,14 @@ def test_what_is_no_address_is_looked_up_as_nobodys(text: str) -> None:
 
 def test_an_address_is_looked_up_by_its_key() -> None:
     assert lookup_key(" John@Example.com ") == "john@example.com"
+
+
+@pytest.mark.parametrize(
+    ("email", "key"), [("Jo@shop.Test", "jo@shop.test"), ("jo@bücher.invalid", "jo@xn--bcher-kva.invalid")]
+)
+def test_an_address_that_was_taken_once_has_a_key_however_its_domain_is_judged_later(
+    email: str, key: str
+) -> None:
+    with pytest.raises(ValueError, match="special-use"):
+        check_email(email)
+    assert email_key(email) == key
