@@ -133,8 +133,7 @@ class JetStream:
                 _frame(message.subject, _of_batch(message, batch, number, last_sequence), message.body)
                 for number, message in enumerate(messages[:-1], 1)
             ]
-            # Whole frames at once: nats-py takes longer over a message's headers than we over the message.
-            await self._client._send_command(b"".join(frames))  # noqa: SLF001
+            await self._send(frames)
             message = messages[-1]
             headers = _of_batch(message, batch, len(messages), last_sequence) | {"Nats-Batch-Commit": "1"}
             answer = await self._client.request(
@@ -187,9 +186,13 @@ class JetStream:
     async def acknowledge(self, pulled: Sequence[Pulled]) -> None:
         """Tell that these are done with, and need not be delivered again."""
         async with _translated("acknowledging"):
-            frames = b"".join(b"PUB %b 4\r\n+ACK\r\n" % one.ack.encode() for one in pulled[:-1])
-            await self._client._send_command(frames)  # noqa: SLF001  # as in publish_batch
+            await self._send([b"PUB %b 4\r\n+ACK\r\n" % one.ack.encode() for one in pulled[:-1]])
             await self._client.publish(pulled[-1].ack, b"+ACK")
+
+    async def _send(self, frames: Sequence[bytes]) -> None:
+        """Put whole frames before what is published next."""
+        # nats-py has no public way to it, and takes longer over a message's headers than we over the message.
+        await self._client._send_command(b"".join(frames))  # noqa: SLF001
 
     async def _get(self, stream: str, what: dict[str, Any]) -> StreamMessage | None:
         try:

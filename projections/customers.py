@@ -185,7 +185,7 @@ async def apply_events(
         try:
             row = fold_row(merchant_id, rows.get(customer_id), own, master_keys)
         except StoreError as error:
-            log.error("customer_parked", merchant_id=merchant_id, customer_id=customer_id)  # noqa: TRY400
+            log.critical("customer_parked", merchant_id=merchant_id, customer_id=customer_id)
             await park_customer(transaction, merchant_id, customer_id, reason_of(error))
         else:
             if row is not None:
