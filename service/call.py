@@ -12,21 +12,20 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
 from service.auth import Caller
 from service.clock import new_command_id
 from service.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 from service.idempotency import fingerprint, parse_key
 from service.json_gate import parse_object
+from service.operation import KIB, Body
 from service.services import Services
-
-JSON = "application/json"
-MERGE_PATCH = "application/merge-patch+json"
-BODY_LIMIT = 64 * 1024  # bytes
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
+
+
+_NO_BODY = Body(None, (), limit=64 * KIB)
 
 
 class Retry(NamedTuple):
@@ -39,13 +38,21 @@ class Retry(NamedTuple):
 class Call:
     """A request, its caller and the services that answer it."""
 
-    __slots__ = ("caller", "request", "request_id", "services")
+    __slots__ = ("_body", "caller", "request", "request_id", "services")
 
-    def __init__(self, request: web.Request, request_id: str, services: Services, caller: Caller) -> None:
+    def __init__(
+        self,
+        request: web.Request,
+        request_id: str,
+        services: Services,
+        caller: Caller,
+        body: Body | None = None,
+    ) -> None:
         self.request = request
         self.request_id = request_id
         self.services = services
         self.caller = caller
+        self._body = body or _NO_BODY
 
     @property
     def merchant_id(self) -> str:
@@ -57,9 +64,9 @@ class Call:
         """The query's decoded names and values."""
         return list(self.request.query.items()) if self.request.query_string else []
 
-    async def json(self, *types: str) -> dict[str, Any]:
+    async def json(self) -> dict[str, Any]:
         """The body as an object. Raises UnsupportedMediaType, BodyTooLarge, InvalidJson, InvalidRequest."""
-        headers = self.request.headers
+        headers, types = self.request.headers, self._body.media_types
         accept_patch = ", ".join(types) if self.request.method == "PATCH" else None
         if "Content-Encoding" in headers:
             raise UnsupportedMediaType("Send the body without Content-Encoding", accept_patch=accept_patch)
@@ -77,14 +84,21 @@ class Call:
         headers = self.request.headers
         if "Content-Encoding" in headers or headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
             raise UnsupportedMediaType("Send the body without a content coding (no gzip)")
-        if (self.request.content_length or 0) > BODY_LIMIT:
-            raise BodyTooLarge(BODY_LIMIT)
+        limit = self._body.limit
+        if (self.request.content_length or 0) > limit:
+            raise BodyTooLarge(limit)
         try:
-            return await self.request.read()
-        except HTTPRequestEntityTooLarge:
-            raise BodyTooLarge(BODY_LIMIT) from None
+            return await self._read(limit)
         except (web.RequestPayloadError, HttpProcessingError, ConnectionResetError) as error:
             raise InvalidRequest("The body did not arrive whole") from error
+
+    async def _read(self, limit: int) -> bytes:
+        body = b""
+        while chunk := await self.request.content.readany():
+            body += chunk
+            if len(body) > limit:
+                raise BodyTooLarge(limit)
+        return body
 
     def may_exceed(self, size: int) -> bool:
         """Whether the body may have more bytes than this: its length says no."""

@@ -16,7 +16,7 @@ from events.loading import Wanted
 from events.sealing import DataKey
 from events.store import Change
 from service import clock
-from service.call import JSON, MERGE_PATCH, Call, Retry
+from service.call import Call, Retry
 from service.customer_input import (
     MAX_CUSTOMER_BYTES,
     Patch,
@@ -27,8 +27,8 @@ from service.customer_input import (
 )
 from service.email_address import email_key
 from service.errors import CustomerNotFound, InvalidRequest, Overloaded, VersionMismatch
-from service.list_query import parse_no_query
 from service.outcomes import answer, answer_again, rendered
+from service.parameters import Parameters
 from service.preconditions import matches_if_match
 
 DECISIONS = 50
@@ -41,10 +41,9 @@ Decide = Callable[[Customer, DataKey | None], Change]
 """From a customer to what becomes of it; raises an ApiError to refuse."""
 
 
-async def create_customer(call: Call) -> web.Response:
+async def create_customer(call: Call, _: Parameters) -> web.Response:
     """POST /v1/customers."""
-    parse_no_query(call.query)
-    body = await call.json(JSON)
+    body = await call.json()
     values = parse_create(body)
     retry = call.retry(body)
     customer = Customer.create(clock.new_customer_id(), call.merchant_id, values, clock.now())
@@ -62,10 +61,9 @@ async def create_customer(call: Call) -> web.Response:
     return await answer(call, change, await call.services.store.append(change))
 
 
-async def update_customer(call: Call) -> web.Response:
+async def update_customer(call: Call, _: Parameters) -> web.Response:
     """PATCH /v1/customers/{id}."""
-    parse_no_query(call.query)
-    body = await call.json(JSON, MERGE_PATCH)
+    body = await call.json()
     patch = parse_patch(body)
     retry = call.retry(body)
 
@@ -75,9 +73,8 @@ async def update_customer(call: Call) -> web.Response:
     return await _change(call, retry, decide)
 
 
-async def delete_customer(call: Call) -> web.Response:
+async def delete_customer(call: Call, _: Parameters) -> web.Response:
     """DELETE /v1/customers/{id}."""
-    parse_no_query(call.query)
     if await call.body():
         raise InvalidRequest("DELETE takes no body")
     retry = call.retry(None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -29,12 +30,12 @@ from service.errors import (
     StoreUnavailableError,
     Unauthorized,
 )
+from service.operation import Operation
+from service.parameters import parse_query
 from service.responses import CONTENT_TYPE
 from service.services import SERVICES, Services
 
 log = structlog.get_logger(__name__)
-
-Handler = Callable[[Call], Awaitable[web.Response]]
 
 REQUEST_ID = web.RequestKey("request_id", str)
 
@@ -60,14 +61,15 @@ async def edge(
 
 
 def endpoint(
-    services: Services, scope: str, handler: Handler
+    services: Services, operation: Operation[Any]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """An aiohttp handler that lets callers with the scope in."""
+    """An aiohttp handler that lets callers with the operation's scope in, and reads its parameters."""
 
     async def handle(request: web.Request) -> web.Response:
         with services.under_way.one():
-            caller = await _authenticate(services, request, scope)
-            return await handler(Call(request, request[REQUEST_ID], services, caller))
+            caller = await _authenticate(services, request, operation.scope)
+            call = Call(request, request[REQUEST_ID], services, caller, operation.body)
+            return await operation.handler(call, parse_query(operation.parameters, call.query))
 
     return handle
 

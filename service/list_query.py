@@ -1,36 +1,54 @@
-"""Query strings: what a list asks for, and which parameters a route takes at all.
-
-In: the decoded name and value pairs of a query. Out: a `ListQuery`, or a refusal that names the parameter:
-UnknownParameter, InvalidCursor, and InvalidRequest for a repeated parameter or a bad value. All are 400.
-"""
+"""What GET /v1/customers may be asked, and what that means to the read model."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from events.ids import CUSTOMER_PREFIX, is_id
+from pydantic import AfterValidator, BeforeValidator, Field
+
 from service.email_address import lookup_key
-from service.errors import InvalidCursor, InvalidRequest, UnknownParameter
+from service.errors import InvalidRequest
+from service.parameters import CursorId, Expandable, must, whole_number
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that dates of four-digit years know
-
-_MICROSECONDS = 1_000_000  # in a second
-_INTEGER = re.compile(r"-?[0-9]{1,18}")
-_CURSORS = ("startingAfter", "endingBefore")
-_OPERATORS = ("gt", "gte", "lt", "lte")
-_RANGES = tuple(f"{name}[{operator}]" for name in ("created", "updated") for operator in _OPERATORS)
-_EXPAND = "expand"
-LIST_PARAMETERS = ("limit", *_CURSORS, "email", *_RANGES, _EXPAND)
-GET_PARAMETERS = (_EXPAND,)
 EARLIEST, LATEST = 0, 2**62
 """Moments (µs) between which everything happens."""
 
+_MICROSECONDS = 1_000_000  # in a second
+
 Span = tuple[int, int]
 """From one moment until another, both inclusive, in µs since 1970."""
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise must("not be empty; leave it out to list every customer")
+    return text
+
+
+Limit = Annotated[int, BeforeValidator(whole_number(1, MAX_LIMIT)), Field(ge=1, le=MAX_LIMIT)]
+Second = Annotated[int, BeforeValidator(whole_number(0, LATEST_SECOND)), Field(ge=0, le=LATEST_SECOND)]
+Exactly = Annotated[str, AfterValidator(_not_empty), Field(json_schema_extra={"minLength": 1})]
+
+
+class ListParameters(Expandable):
+    """The parameters of GET /v1/customers."""
+
+    limit: Limit = DEFAULT_LIMIT
+    starting_after: CursorId | None = None
+    ending_before: CursorId | None = None
+    email: Exactly | None = None
+    created_gt: Second | None = Field(None, alias="created[gt]")
+    created_gte: Second | None = Field(None, alias="created[gte]")
+    created_lt: Second | None = Field(None, alias="created[lt]")
+    created_lte: Second | None = Field(None, alias="created[lte]")
+    updated_gt: Second | None = Field(None, alias="updated[gt]")
+    updated_gte: Second | None = Field(None, alias="updated[gte]")
+    updated_lt: Second | None = Field(None, alias="updated[lt]")
+    updated_lte: Second | None = Field(None, alias="updated[lte]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,82 +67,23 @@ class ListQuery:
     with_stats: bool = False
 
 
-def parse_list_query(pairs: Iterable[tuple[str, str]]) -> ListQuery:
-    """What GET /v1/customers asks for."""
-    given = _once_each(pairs, LIST_PARAMETERS)
-    starting_after, ending_before = (_cursor(given, name) for name in _CURSORS)
-    if starting_after is not None and ending_before is not None:
+def list_query(asked: ListParameters) -> ListQuery:
+    """What the parameters ask for. Raises InvalidRequest: they contradict each other."""
+    if asked.starting_after is not None and asked.ending_before is not None:
         raise InvalidRequest("Give startingAfter or endingBefore, not both", param="endingBefore")
     return ListQuery(
-        limit=_integer(given, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT),
-        starting_after=starting_after,
-        ending_before=ending_before,
-        email_key=_email_key(given),
-        created=_span(given, "created"),
-        updated=_span(given, "updated"),
-        with_stats=_with_stats(given),
+        asked.limit,
+        asked.starting_after,
+        asked.ending_before,
+        None if asked.email is None else lookup_key(asked.email),
+        _span(asked.created_gt, asked.created_gte, asked.created_lt, asked.created_lte),
+        _span(asked.updated_gt, asked.updated_gte, asked.updated_lt, asked.updated_lte),
+        asked.expand is not None,
     )
 
 
-def parse_no_query(pairs: Iterable[tuple[str, str]]) -> None:
-    """For the routes that take no parameters."""
-    _once_each(pairs, ())
-
-
-def parse_get_query(pairs: Iterable[tuple[str, str]]) -> bool:
-    """Whether GET /v1/customers/{id} asks for stats too."""
-    return _with_stats(_once_each(pairs, GET_PARAMETERS))
-
-
-def _with_stats(given: dict[str, str]) -> bool:
-    text = given.get(_EXPAND)
-    if text not in {None, "stats"}:
-        raise InvalidRequest('expand can only be "stats"', param=_EXPAND)
-    return text is not None
-
-
-def _once_each(pairs: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for name, value in pairs:
-        if name not in known:
-            raise UnknownParameter(name, known)
-        if name in given:
-            raise InvalidRequest(f"{name} is given more than once", param=name)
-        given[name] = value
-    return given
-
-
-def _integer(given: dict[str, str], name: str, least: int, most: int, default: int) -> int:
-    text = given.get(name)
-    if text is None:
-        return default
-    if not _INTEGER.fullmatch(text) or not least <= int(text) <= most:
-        raise InvalidRequest(f"{name} must be an integer from {least} to {most}", param=name)
-    return int(text)
-
-
-def _cursor(given: dict[str, str], name: str) -> str | None:
-    text = given.get(name)
-    if text is not None and not is_id(CUSTOMER_PREFIX, text):
-        raise InvalidCursor(name)
-    return text
-
-
-def _email_key(given: dict[str, str]) -> str | None:
-    text = given.get("email")
-    if text == "":
-        raise InvalidRequest("email must not be empty; leave it out to list every customer", param="email")
-    return None if text is None else lookup_key(text)
-
-
-def _span(given: dict[str, str], name: str) -> Span:
-    """The inclusive microseconds that `name[gt]`, `[gte]`, `[lt]` and `[lte]`, in seconds, leave together."""
-
-    def second(operator: str) -> int | None:
-        parameter = f"{name}[{operator}]"
-        return _integer(given, parameter, 0, LATEST_SECOND, 0) if parameter in given else None
-
-    after, since, before, until = map(second, _OPERATORS)
+def _span(after: int | None, since: int | None, before: int | None, until: int | None) -> Span:
+    """The inclusive microseconds that `[gt]`, `[gte]`, `[lt]` and `[lte]`, in seconds, leave together."""
     # An event happens within a second and shows that second, so "later than s" begins with the next one.
     lower = [s * _MICROSECONDS for s in (None if after is None else after + 1, since) if s is not None]
     upper = [s * _MICROSECONDS - 1 for s in (before, None if until is None else until + 1) if s is not None]

@@ -15,14 +15,14 @@ from projections.customers import CustomerRow
 from projections.stats import stats_of
 from service.call import Call
 from service.errors import CustomerNotFound, InvalidCursor
-from service.list_query import ListQuery, parse_get_query, parse_list_query
+from service.list_query import ListParameters, ListQuery, list_query
+from service.parameters import Expandable
 from service.preconditions import etag, etag_with_stats, matches_if_none_match
 from service.responses import customer_response, list_response, not_modified, with_stats
 
 
-async def get_customer(call: Call) -> web.Response:
+async def get_customer(call: Call, asked: Expandable) -> web.Response:
     """GET /v1/customers/{id}."""
-    wants_stats = parse_get_query(call.query)
     customer_id = call.request.match_info["id"]
     if not is_id(CUSTOMER_PREFIX, customer_id):
         raise CustomerNotFound
@@ -30,7 +30,7 @@ async def get_customer(call: Call) -> web.Response:
     if row is None:
         raise CustomerNotFound
     body, tag = row.body, etag(row.version)
-    if wants_stats and not row.deleted:
+    if asked.expand and not row.deleted:
         stats = (await stats_of(call.services.database, call.merchant_id, [customer_id]))[customer_id]
         body, tag = with_stats(body, stats), etag_with_stats(row.version, stats)
     header = call.list_header("If-None-Match")
@@ -39,9 +39,9 @@ async def get_customer(call: Call) -> web.Response:
     return customer_response(body, tag)
 
 
-async def get_customers(call: Call) -> web.Response:
+async def get_customers(call: Call, asked: ListParameters) -> web.Response:
     """GET /v1/customers."""
-    query = parse_list_query(call.query)
+    query = list_query(asked)
     after = await _cursor(call, "startingAfter", query.starting_after)
     before = await _cursor(call, "endingBefore", query.ending_before)
     if query.email_key is not None:

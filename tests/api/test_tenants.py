@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 
-from service.routes import ROUTES, Route
+from service.operation import Operation
+from service.routes import OPERATIONS
 from tests.support.api import Answer, Client, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-WITH_ID = [route for route in ROUTES if "{id}" in route.path]
+WITH_ID = [route for route in OPERATIONS if "{id}" in route.path]
 BODIES: dict[str, Any] = {"PATCH": {"name": "Mallory"}, "POST": {"name": "Mallory"}}
 CONDITIONS: list[dict[str, str]] = [{}, {"If-Match": '"1"'}, {"If-None-Match": "*"}, {"Idempotency-Key": "k"}]
 CANARY = "canary-7f3a@example.com"
 
 
-def named(route: Route) -> str:
+def named(route: Operation[Any]) -> str:
     return f"{route.method} {route.path}"
 
 
@@ -41,7 +42,7 @@ async def test_the_table_has_routes_with_an_id() -> None:
 @pytest.mark.parametrize("state", ["live", "deleted"])
 @pytest.mark.parametrize("route", WITH_ID, ids=named)
 async def test_another_merchants_id_answers_like_an_unknown_and_a_malformed_one(
-    api: RunningApi, route: Route, state: str, swept: bool
+    api: RunningApi, route: Operation[Any], state: str, swept: bool
 ) -> None:
     victim = await api.of_new_merchant()
     foreign = (await victim.client.created(email=CANARY, name="Canary"))["id"]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from service.errors import ApiError, InvalidCursor, InvalidRequest, UnknownParameter
-from service.list_query import EARLIEST, LATEST, ListQuery, parse_get_query, parse_list_query, parse_no_query
+from service.list_query import EARLIEST, LATEST, ListParameters, ListQuery, list_query
+from service.parameters import Expandable, Parameters, parse_query
 
 ID = "cus_01jd4q8w9zexampxexampxe000"
 MICROSECONDS = 1_000_000
+
+
+def parse_list_query(pairs: Iterable[tuple[str, str]]) -> ListQuery:
+    return list_query(parse_query(ListParameters, pairs))
 
 
 def refusal(*pairs: tuple[str, str]) -> ApiError:
@@ -118,15 +125,14 @@ def test_a_repeated_parameter_is_refused(name: str) -> None:
 
 
 def test_routes_without_parameters_refuse_every_one() -> None:
-    parse_no_query([])
+    parse_query(Parameters, [])
     with pytest.raises(UnknownParameter, match='Unknown parameter "x": this request takes no parameters'):
-        parse_no_query([("x", "1")])
+        parse_query(Parameters, [("x", "1")])
 
 
-def test_stats_are_asked_for_by_name() -> None:
-    assert not parse_get_query([])
-    assert parse_get_query([("expand", "stats")])
-    assert parse_list_query([("expand", "stats")]).with_stats
-    for parse in (parse_get_query, parse_list_query):
-        with pytest.raises(InvalidRequest, match='expand can only be "stats"'):
-            parse([("expand", "charges")])
+@pytest.mark.parametrize("model", [Expandable, ListParameters])
+def test_stats_are_asked_for_by_name(model: type[Expandable]) -> None:
+    assert parse_query(model, []).expand is None
+    assert parse_query(model, [("expand", "stats")]).expand == "stats"
+    with pytest.raises(InvalidRequest, match="expand must be 'stats'"):
+        parse_query(model, [("expand", "charges")])

@@ -1,0 +1,92 @@
+"""Query strings, read into models: which parameters an operation takes, and what each may be.
+
+In: the decoded name and value pairs of a query. Out: an instance of the operation's model, or a refusal that
+names the parameter: UnknownParameter, InvalidCursor, and InvalidRequest for a repeated parameter or a value
+that does not fit. All are 400.
+
+A model's fields are the parameters, their aliases the names on the wire. A validator says what would be right
+by `must(...)`, a sentence that continues the parameter's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from events.ids import CUSTOMER_PREFIX, is_id
+from service.api_error import ApiError
+from service.errors import InvalidCursor, InvalidRequest, UnknownParameter
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+
+
+class Parameters(BaseModel):
+    """An operation's query parameters; of one that takes none these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+def parse_query(model: type[P], pairs: Iterable[tuple[str, str]]) -> P:
+    """The parameters that a query gives."""
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name in given:
+            raise InvalidRequest(f"{name} is given more than once", param=name)
+        given[name] = value
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        unknown = [details for details in found if details["type"] == "extra_forbidden"]
+        raise _refusal(model, (unknown or found)[0]) from None
+
+
+def must(sentence: str) -> PydanticCustomError:
+    """What is wrong with a value: `limit must be …` without the name."""
+    return PydanticCustomError("must", "{sentence}", {"sentence": f"must {sentence}"})
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """Reads an integer within these limits, in ASCII digits."""
+
+    def read(text: str) -> int:
+        if not _INTEGER.fullmatch(text) or not least <= int(text) <= most:
+            raise must(f"be an integer from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _customer_id(text: str) -> str:
+    if not is_id(CUSTOMER_PREFIX, text):
+        raise PydanticCustomError("invalid_cursor", "is no customer's id")
+    return text
+
+
+CursorId = Annotated[str, BeforeValidator(_customer_id)]
+
+
+class Expandable(Parameters):
+    """What shows customers can show their stats too."""
+
+    expand: Literal["stats"] | None = None
+
+
+def _refusal(model: type[Parameters], details: ErrorDetails) -> ApiError:
+    name = str(details["loc"][0])
+    if details["type"] == "extra_forbidden":
+        known = [field.alias or key for key, field in model.model_fields.items()]
+        return UnknownParameter(name, known)
+    if details["type"] == "invalid_cursor":
+        return InvalidCursor(name)
+    if details["type"] == "literal_error":
+        return InvalidRequest(f"{name} must be {details['ctx']['expected']}", param=name)
+    return InvalidRequest(f"{name} {details['msg']}", param=name)
