@@ -42,11 +42,6 @@ def key_digest(text: str) -> bytes:
     return sha256(text.encode()).digest()
 
 
-def parse_key(header: str | None) -> bytes | None:
-    """The digest of the header's key, None without a header; raises as `key_text` does."""
-    return None if header is None else key_digest(key_text(header))
-
-
 def fingerprint(method: str, path: str, query: Iterable[tuple[str, str]], body: object) -> bytes:
     """The SHA-256 of a request; the query's pairs may come in any order, `body` is None without one."""
     return sha256(canonical([method, path, sorted(query), body])).digest()
