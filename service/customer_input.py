@@ -19,12 +19,12 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 from service.email_address import MAX_EMAIL_LENGTH, check_email
 from service.errors import CustomerTooLarge, InvalidRequest, MemberError
+from service.input_schemas import COUNTRY, EMAIL, MAX_METADATA_KEYS, METADATA, NAME, TEXT
 from service.member_errors import member_errors
 
 Values: TypeAlias = dict[str, Any]
 Patch: TypeAlias = dict[str, Any]
 
-MAX_METADATA_KEYS = 50
 MAX_CUSTOMER_BYTES = 32 * 1024  # of the customer's JSON in UTF-8
 
 
@@ -36,13 +36,13 @@ def _email(text: str) -> str:
         raise PydanticCustomError(code, "{reason}", {"reason": str(error)}) from None
 
 
-Email = Annotated[str, StringConstraints(min_length=1), AfterValidator(_email)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"\S")]
-Phone = Annotated[str, StringConstraints(min_length=1, max_length=32)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Country = Annotated[str, StringConstraints(min_length=1, pattern=r"^[A-Za-z]{2}$", to_upper=True)]
-TaxId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Description = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
+Email = Annotated[str, StringConstraints(min_length=1), AfterValidator(_email), EMAIL]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"\S"), NAME]
+Phone = Annotated[str, StringConstraints(min_length=1, max_length=32), TEXT]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=256), TEXT]
+Country = Annotated[str, StringConstraints(min_length=1, pattern=r"^[A-Za-z]{2}$", to_upper=True), COUNTRY]
+TaxId = Annotated[str, StringConstraints(min_length=1, max_length=64), TEXT]
+Description = Annotated[str, StringConstraints(min_length=1, max_length=5000), TEXT]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\[\]]*$")]
 MetadataValue = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -59,7 +59,7 @@ def _too_many_keys(count: int) -> str:
     return f"may have at most {MAX_METADATA_KEYS} keys, it would have {count}"
 
 
-Metadata = Annotated[dict[MetadataKey, MetadataValue | None], AfterValidator(_within_limit)]
+Metadata = Annotated[dict[MetadataKey, MetadataValue | None], AfterValidator(_within_limit), METADATA]
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
 
@@ -78,7 +78,7 @@ class Address(TypedDict, total=False):
 
 @with_config(_STRICT)
 class CreateCustomer(TypedDict):
-    """The body of POST /v1/customers. Null is the same as absent."""
+    """A new customer. Null is the same as absent."""
 
     email: Email
     name: Name
@@ -92,7 +92,7 @@ class CreateCustomer(TypedDict):
 
 @with_config(_STRICT)
 class PatchCustomer(TypedDict, total=False):
-    """The body of PATCH /v1/customers/{id}. Null clears, absent leaves unchanged."""
+    """A JSON merge patch (RFC 7396): null clears, what is absent stays."""
 
     email: Email
     name: Name
