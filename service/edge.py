@@ -49,7 +49,7 @@ async def edge(
     try:
         response = await handler(request)
     except Exception as error:  # noqa: BLE001  # the border: nothing passes it unnamed
-        response = refusal(_named(error, request, request_id), request_id)
+        response = refusal(named(error, request, request_id), request_id)
     headers = response.headers
     headers["X-Request-Id"] = request_id
     if request.path.startswith("/v1"):
@@ -88,7 +88,7 @@ async def _authenticate(services: Services, request: web.Request, scope: str) ->
     return await services.authenticator.authenticate(text.strip(), request.remote, scope)
 
 
-def _named(error: Exception, request: web.Request, request_id: str) -> ApiError:
+def named(error: Exception, request: web.Request, request_id: str) -> ApiError:
     """The documented error for whatever was raised."""
     if isinstance(error, ApiError) and not isinstance(error, InternalError):
         return error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field, WithJsonSchema
 
+from service import idempotency
 from service.email_address import MAX_EMAIL_LENGTH
 
 MAX_METADATA_KEYS = 50
@@ -29,6 +30,10 @@ EMAIL = Field(
 COUNTRY = Field(
     description="ISO 3166-1 alpha-2, stored in upper case.",
     json_schema_extra={"minLength": 2, "maxLength": 2},
+)
+IDEMPOTENCY_KEY = Field(
+    description="Stands in place of the header's `Idempotency-Key`, for this item alone.",
+    json_schema_extra={"pattern": idempotency.PATTERN},
 )
 METADATA = WithJsonSchema(
     {

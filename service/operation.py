@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
-KIB = 1024
+KIB = 1024  # bytes
+MIB = 1024 * KIB
 
 P = TypeVar("P", bound=Parameters, default=Parameters)
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from events.ids import CUSTOMER_PREFIX, ID_PATTERN
-from service.openapi.examples import JOHN, LIST, TOMBSTONE
+from service.openapi.examples import BATCH_RESULTS, JOHN, LIST, TOMBSTONE
 
 CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
 
@@ -114,6 +114,29 @@ class Error(TypedDict):
     errors: NotRequired[
         Annotated[list[MemberFault], Field(min_length=1, max_length=50, description="Every invalid member.")]
     ]
+
+
+class BatchSuccess(TypedDict):
+    """What became of an item: the customer that was created, or that `onDuplicate` found or updated."""
+
+    status: Literal[200, 201]
+    customer: Customer
+    replayed: NotRequired[Annotated[Literal[True], Field(description="The item was a retry.")]]
+
+
+class BatchFailure(TypedDict):
+    """Why an item was refused: the error that POST would have answered."""
+
+    status: Annotated[int, Field(ge=400, le=599)]
+    error: Error
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [BATCH_RESULTS]}))
+class Batch(TypedDict):
+    """What became of each item, in order."""
+
+    object: Literal["batch"]
+    results: Annotated[list[BatchSuccess | BatchFailure], Field(min_length=1, max_length=100)]
 
 
 class Health(TypedDict):

@@ -1,7 +1,7 @@
 """The OpenAPI document, put together from the route table and the models that serve it.
 
-In: the operations and the open routes. Out: the document, ready to be JSON. What the service does is read from
-what makes it do so, and nothing is written twice, so that the two cannot differ.
+In: the operations and the open routes. Out: the document, ready to be JSON. What the service does is read
+from what makes it do so, and nothing is written twice, so that the two cannot differ.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-from service.api_error import phrase
+from service.api_error import ApiError, phrase
+from service.openapi.examples import REQUEST_ID
 from service.openapi.headers import OF_ANSWERS, OF_ERRORS, answer_headers, request_header, request_headers
 from service.openapi.refusals import OF_EVERY_ROUTE, Errors, by_status, refusals
 from service.openapi.schemas import Schemas
@@ -149,9 +150,24 @@ def _refusals(errors: Errors, schemas: Schemas, *, patches: bool = False) -> dic
         made[str(status)] = {
             "description": f"{phrase(status)}.\n\n" + "\n".join(f"- {line}" for line in lines),
             "headers": answer_headers(*names),
-            "content": {JSON: {"schema": schemas.error(status, [error.code for error in classes])}},
+            "content": {
+                JSON: {
+                    "schema": schemas.error(status, [error.code for error in classes]),
+                    "examples": _examples({error.code: _error_example(error) for error in classes}),
+                }
+            },
         }
     return made
+
+
+def _error_example(error: type[ApiError]) -> Part:
+    return {
+        "statusCode": error.status,
+        "message": error.text or _summary(error),
+        "error": phrase(error.status),
+        "code": error.code,
+        "requestId": REQUEST_ID,
+    }
 
 
 def _summary(error: type) -> str:

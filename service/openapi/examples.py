@@ -46,4 +46,25 @@ JOHN_WITH_STATS: dict[str, Any] = JOHN | {"invoiceCount": 2, "chargeCount": 3, "
 
 TOMBSTONE: dict[str, Any] = {"id": ID, "object": "customer", "deleted": True}
 
+BATCH: dict[str, Any] = {
+    "customers": [
+        CREATE_JOHN,
+        {"email": "jane@example.com", "name": "Jane Roe", "idempotencyKey": "import-2"},
+    ]
+}
+
+DUPLICATE: dict[str, Any] = {
+    "statusCode": 409,
+    "message": 'Email "jane@example.com" already exists for this merchant',
+    "error": "Conflict",
+    "code": "duplicate_email",
+    "param": "email",
+    "requestId": REQUEST_ID,
+}
+
+BATCH_RESULTS: dict[str, Any] = {
+    "object": "batch",
+    "results": [{"status": 201, "customer": JOHN}, {"status": 409, "error": DUPLICATE}],
+}
+
 LIST: dict[str, Any] = {"object": "list", "url": "/v1/customers", "hasMore": False, "data": [JOHN]}

@@ -7,47 +7,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.idempotency import MAX_KEY_LENGTH
+from service.idempotency import MAX_KEY_LENGTH, PATTERN
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\uffff]*"'
 _TAGS = rf"^(?:\*|(?:,[ \t]*)*{_TAG}[ \t]*(?:,[ \t]*(?:{_TAG}[ \t]*)?)*)$"
-_PLAIN_KEY = r"[!#-~](?:[ -~]{0,253}[!-~])?"
-_QUOTED_KEY = r'"(?:[ !#-\[\]-~]|\\["\\]){1,255}"'
 
 
-def _string(text: str, example: str, **rules: Any) -> dict[str, Any]:
-    return {"description": text, "schema": {"type": "string", **rules}, "example": example}
+def _string(text: str, **rules: Any) -> dict[str, Any]:
+    return {"description": text, "schema": {"type": "string", **rules}}
 
 
 def _always(text: str, example: str, **rules: Any) -> dict[str, Any]:
-    return _string(text, example, **rules) | {"required": True}
+    return _string(text, **rules) | {"example": example, "required": True}
 
 
 OF_REQUESTS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": _string(
         f"Makes the request safe to repeat: 1 to {MAX_KEY_LENGTH} printable ASCII characters of your choice, "
         'new for each request that is not a retry. `"k"` and `k` are the same key.',
-        "4c1b5f3e-6f0d-4b36-9c39-0b6a3c1a7c11",
-        pattern=f"^(?:{_PLAIN_KEY}|{_QUOTED_KEY})$",
+        pattern=PATTERN,
     ),
     "If-Match": _string(
-        "Change the customer only if it is at one of these versions (`ETag`), or at any (`*`). A weak tag "
-        "never matches.",
-        '"3"',
+        'Change the customer only if it is at one of these versions, such as `"3"` (its `ETag`), or at any '
+        "(`*`). A weak tag never matches.",
         pattern=_TAGS,
     ),
     "If-None-Match": _string(
-        "Answer 304 without a body if what would be answered has one of these tags (`ETag`).",
-        '"3"',
+        "Answer 304 without a body if what would be answered has one of these tags (its `ETag`).",
         pattern=_TAGS,
     ),
-    "X-Correlation-Id": _string(
-        "Recorded with the event if it is 1 to 64 of `A-Za-z0-9._-`, and else ignored.", "order-4711"
-    ),
-    "traceparent": _string(
-        "W3C Trace Context; recorded with the event, and ignored if it is malformed.",
-        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-    ),
+    "X-Correlation-Id": _string("Recorded if it is 1 to 64 of `A-Za-z0-9._-`, and else ignored."),
+    "traceparent": _string("W3C Trace Context; recorded, or ignored if it is malformed."),
 }
 """As parameters of operations; none is required."""
 
@@ -69,13 +59,11 @@ OF_ANSWERS: dict[str, dict[str, Any]] = {
         pattern="^/v1/customers/cus_[0-9a-z]{26}$",
     ),
     "Idempotent-Replayed": _string(
-        "`true`: the request was a retry, and this is what was answered the first time.", "true", const="true"
+        "`true`: the request was a retry, and this is what was answered the first time.", const="true"
     ),
     "WWW-Authenticate": _always("How to authenticate.", 'Bearer realm="customers"'),
     "Retry-After": _always("Seconds after which a retry makes sense.", "1", pattern="^[1-9][0-9]*$"),
-    "Accept-Patch": _string(
-        "The media types that PATCH takes (RFC 5789).", "application/json, application/merge-patch+json"
-    ),
+    "Accept-Patch": _string("The media types that PATCH takes (RFC 5789)."),
     "Content-Security-Policy": _always(
         "What the page may load: nothing from elsewhere.", "default-src 'none'"
     ),

@@ -1,8 +1,8 @@
 """GET /openapi.json and GET /docs: the document, and a page to browse it.
 
 In: the tables. Out: `Page`s by path, made once at start, and the handler that answers them. The page is
-Swagger UI: its files come with the package flask-swagger-ui, of which nothing is imported, and what starts it is
-ours. It loads nothing from elsewhere, and its Content-Security-Policy makes browsers hold it to that.
+Swagger UI: its files come with the package flask-swagger-ui, of which nothing is imported, and what starts it
+is ours. It loads nothing from elsewhere, and its Content-Security-Policy makes browsers hold it to that.
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from service.errors import CustomerTooLarge, DuplicateEmail, InvalidCursor
-from service.openapi.answers import Customer, CustomerList, Health, Ready, Tombstone, Unready
+from service.openapi.answers import Batch, Customer, CustomerList, Health, Ready, Tombstone, Unready
 from service.openapi.examples import (
+    BATCH,
+    BATCH_RESULTS,
     CREATE_JOHN,
     JOHN,
     JOHN_PATCHED,
@@ -21,14 +23,34 @@ CHANGE_HEADERS = ("Cache-Control", "ETag", "Idempotent-Replayed")
 CREATE_CUSTOMER = About(
     "createCustomer",
     "Create a customer",
-    "`email` and `name` are required, and null is the same as absent. An email address is unique per merchant, "
-    "whatever its spelling: of parallel creates of one address exactly one succeeds. With an "
+    "`email` and `name` are required, and null is the same as absent. An email address is unique per "
+    "merchant, whatever its spelling: of parallel creates of one address exactly one succeeds. With an "
     "`Idempotency-Key` a retry makes no second customer.",
-    (Answer(201, "The new customer.", Customer, ("Location", *CHANGE_HEADERS), {"john": JOHN}),),
+    (
+        Answer(201, "The new customer.", Customer, ("Location", *CHANGE_HEADERS), {"john": JOHN}),
+        Answer(
+            200,
+            "With `onDuplicate`: the customer that has the email.",
+            Customer,
+            CHANGE_HEADERS,
+            {"john": JOHN},
+        ),
+    ),
     headers=("Idempotency-Key", *TRACING),
     errors=(CustomerTooLarge, DuplicateEmail),
     examples={"john": CREATE_JOHN, "least": {"email": "john@example.com", "name": "John Doe"}},
     links=("getCustomer", "updateCustomer", "deleteCustomer", "listCustomers"),
+)
+
+CREATE_CUSTOMERS = About(
+    "createCustomers",
+    "Create many customers",
+    "Each item succeeds or fails by itself, with what POST /v1/customers would have answered; the answer is "
+    "200 even if all fail. An `Idempotency-Key` K stands for K/0, K/1, …, in the items' order; items that "
+    "failed run again.",
+    (Answer(200, "What became of each item, in order.", Batch, ("Cache-Control",), {"two": BATCH_RESULTS}),),
+    headers=("Idempotency-Key", *TRACING),
+    examples={"two": BATCH},
 )
 
 LIST_CUSTOMERS = About(
@@ -62,9 +84,9 @@ GET_CUSTOMER = About(
 UPDATE_CUSTOMER = About(
     "updateCustomer",
     "Update a customer",
-    "A JSON merge patch (RFC 7396): what is absent stays, null clears, `address` and `metadata` are merged by "
-    "key. A patch that changes nothing moves neither `updated` nor the version. Without `If-Match`, concurrent "
-    "patches are applied one after another.",
+    "A JSON merge patch (RFC 7396): what is absent stays, null clears, `address` and `metadata` are merged "
+    "by key. A patch that changes nothing moves neither `updated` nor the version. Without `If-Match`, "
+    "concurrent patches are applied one after another.",
     (Answer(200, "The customer as it is now.", Customer, CHANGE_HEADERS, {"john": JOHN_PATCHED}),),
     headers=("Idempotency-Key", "If-Match", *TRACING),
     errors=(CustomerTooLarge, DuplicateEmail),
