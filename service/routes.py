@@ -12,11 +12,13 @@ from service.creating import CreateParameters
 from service.customer_input import CreateCustomer, CreateCustomers, PatchCustomer
 from service.edge import edge, endpoint
 from service.health import healthz, readyz
+from service.history import HistoryParameters, get_history
 from service.list_query import ListParameters
 from service.openapi import texts
 from service.openapi.pages import PAGES, make_pages, send_page
 from service.operation import JSON, MERGE_PATCH, MIB, Body, OpenRoute, Operation
-from service.parameters import Expandable, Parameters
+from service.parameters import Parameters
+from service.past import GetParameters
 from service.protocol import expect
 from service.reads import get_customer, get_customers
 from service.services import SERVICES, Services
@@ -24,6 +26,7 @@ from service.services import SERVICES, Services
 LIST = "/v1/customers"
 BATCH = "/v1/customers/batch"
 ONE = "/v1/customers/{id}"
+HISTORY = "/v1/customers/{id}/history"
 
 NOT_BATCH = "{id:(?!batch$)[^{}/]+}"
 """An id as aiohttp's patterns say it; without the exception, other methods on the batch would be an id's."""
@@ -48,7 +51,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         Body(CreateCustomers, limit=2 * MIB),
     ),
     Operation("GET", LIST, "read", get_customers, ListParameters, texts.LIST_CUSTOMERS),
-    Operation("GET", ONE, "read", get_customer, Expandable, texts.GET_CUSTOMER),
+    Operation("GET", ONE, "read", get_customer, GetParameters, texts.GET_CUSTOMER),
+    Operation("GET", HISTORY, "audit", get_history, HistoryParameters, texts.GET_HISTORY),
     Operation(
         "PATCH",
         ONE,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from events.database import Database
+from events.history import History
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from events.store import EventStore
@@ -33,6 +34,7 @@ class Services:
 
     store: EventStore
     customers: CustomerReader
+    history: History
     database: Database
     authenticator: Authenticator
     changing: KeyedLocks
@@ -83,6 +85,7 @@ async def open_services(
         yield Services(
             store,
             customers,
+            History(database, store.load, master_keys),
             database,
             Authenticator(keys, master_keys, time.monotonic),
             KeyedLocks(CHANGES_IN_LINE, settings.append_deadline_seconds),

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from events.ids import CUSTOMER_PREFIX, ID_PATTERN
-from service.openapi.examples import BATCH_RESULTS, JOHN, LIST, TOMBSTONE
+from service.openapi.examples import BATCH_RESULTS, HISTORY, JOHN, LIST, TOMBSTONE
 
 CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
 
@@ -83,6 +83,58 @@ class CustomerList(TypedDict):
     url: Literal["/v1/customers"]
     hasMore: Annotated[bool, Field(description="Whether there are more in the direction asked for.")]
     data: Annotated[list[Customer], Field(max_length=100)]
+
+
+class Actor(TypedDict):
+    """The API key that a change came with."""
+
+    id: str
+    name: Annotated[str | None, Field(description="What the key is called, null if that is not known.")]
+
+
+class Difference(TypedDict):
+    """A member before and after a change; null is unset."""
+
+    from_: Annotated[str | None, Field(alias="from")]
+    to: str | None
+
+
+class HistoryEvent(TypedDict):
+    """Something that happened to a customer."""
+
+    position: Annotated[int, Field(ge=1, description="Its place among all events of the merchant.")]
+    version: Annotated[int, Field(ge=1, description="The customer's version after it.")]
+    type: Literal["customer.created", "customer.updated", "customer.deleted", "customer.erased"]
+    recordedAt: Annotated[
+        str,
+        Field(
+            pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$",
+            description="RFC 3339, in UTC, to the microsecond.",
+        ),
+    ]
+    actor: Actor | None
+    requestId: Annotated[str | None, Field(description="The `X-Request-Id` of the request that did it.")]
+    correlationId: str | None
+    idempotencyKeyHash: Annotated[
+        str | None,
+        Field(pattern="^[0-9a-f]{16}$", description="The first 16 digits of the key's SHA-256, in hex."),
+    ]
+    changes: Annotated[
+        dict[str, Difference],
+        Field(
+            description="By member; one within `address` or `metadata` by its path, such as `address.city`."
+        ),
+    ]
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [HISTORY]}))
+class History(TypedDict):
+    """A page of a customer's history."""
+
+    object: Literal["list"]
+    url: Annotated[str, Field(pattern="^/v1/customers/cus_[0-9a-z]{26}/history$")]
+    hasMore: Annotated[bool, Field(description="Whether there are more in the order asked for.")]
+    data: Annotated[list[HistoryEvent], Field(max_length=100)]
 
 
 class MemberFault(TypedDict):

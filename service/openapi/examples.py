@@ -68,3 +68,25 @@ BATCH_RESULTS: dict[str, Any] = {
 }
 
 LIST: dict[str, Any] = {"object": "list", "url": "/v1/customers", "hasMore": False, "data": [JOHN]}
+
+HISTORY: dict[str, Any] = {
+    "object": "list",
+    "url": f"/v1/customers/{ID}/history",
+    "hasMore": False,
+    "data": [
+        {
+            "position": 18,
+            "version": 2,
+            "type": "customer.updated",
+            "recordedAt": "2024-01-29T20:00:00.250731Z",
+            "actor": {"id": "key_0123456789abcdef", "name": "back office"},
+            "requestId": REQUEST_ID,
+            "correlationId": None,
+            "idempotencyKeyHash": None,
+            "changes": {
+                "phone": {"from": "+1234567890", "to": None},
+                "metadata.tier": {"from": "gold", "to": "platinum"},
+            },
+        }
+    ],
+}

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from service.errors import CustomerTooLarge, DuplicateEmail, InvalidCursor
-from service.openapi.answers import Batch, Customer, CustomerList, Health, Ready, Tombstone, Unready
+from service.openapi.answers import (
+    Batch,
+    Customer,
+    CustomerList,
+    Health,
+    History,
+    Ready,
+    Tombstone,
+    Unready,
+)
 from service.openapi.examples import (
     BATCH,
     BATCH_RESULTS,
     CREATE_JOHN,
+    HISTORY,
     JOHN,
     JOHN_PATCHED,
     JOHN_WITH_STATS,
@@ -66,7 +76,9 @@ LIST_CUSTOMERS = About(
 GET_CUSTOMER = About(
     "getCustomer",
     "Get a customer",
-    "Always sees every change that was answered. The id of a deleted customer answers with its tombstone.",
+    "Always sees every change that was answered. The id of a deleted customer answers with its tombstone. "
+    "With `version` or `asOf` it answers what it answered then, with that version's `ETag`; a customer that "
+    "was not there yet, or never came to that version, is not found.",
     (
         Answer(
             200,
@@ -78,7 +90,15 @@ GET_CUSTOMER = About(
         Answer(304, "The client has this version already.", headers=("Cache-Control", "ETag")),
     ),
     headers=("If-None-Match",),
-    links=("getCustomer", "updateCustomer", "deleteCustomer"),
+    links=("getCustomer", "getCustomerHistory", "updateCustomer", "deleteCustomer"),
+)
+
+GET_HISTORY = About(
+    "getCustomerHistory",
+    "Get a customer's history",
+    "Every change: when, by which key and request, and what each member was before and after. To go on, pass "
+    "the last version of a page as `startingAfter`. Also of deleted customers.",
+    (Answer(200, "A page.", History, ("Cache-Control",), {"john": HISTORY}),),
 )
 
 UPDATE_CUSTOMER = About(
