@@ -7,16 +7,18 @@ Of an erased customer the events still name the members that they changed, and n
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import orjson
 from eventsourcing.persistence import Mapper, StoredEvent
 
 from events.customer import MEMBERS, Customer, Values
-from events.database import Database, Row
+from events.database import KEYED_LOOKUPS, Connection, Database, Row
 from events.errors import EventUnreadable
-from events.loading import LATEST, Loaded, Wanted, mapper_with, open_data_key
+from events.key_checks import prove_master_keys
+from events.loading import LATEST, Loaded, Loader, Wanted, mapper_with, open_data_key
 from events.mapper import to_domain_event
 from events.master_keys import MasterKeys
 from events.queries import HISTORY_NEWER, HISTORY_OLDER, VERSION_AT
@@ -61,7 +63,7 @@ class History:
     """Reads histories."""
 
     def __init__(self, database: Database, load: Load, master_keys: MasterKeys) -> None:
-        self._database = database
+        self.database = database
         self._load = load
         self._master_keys = master_keys
 
@@ -73,7 +75,7 @@ class History:
             statement, place = HISTORY_OLDER, LATEST if beyond is None else beyond
         else:
             statement, place = HISTORY_NEWER, beyond or 0
-        rows = await self._database.fetch(statement, merchant_id, customer_id, place, limit + 1)
+        rows = await self.database.fetch(statement, merchant_id, customer_id, place, limit + 1)
         read = rows[:limit]
         if newest_first:
             read.reverse()
@@ -101,6 +103,26 @@ class History:
             return None
         wanted = Wanted(merchant_id, customer_id, last_version=version - 1)
         return (await self._load(wanted)).customer
+
+
+@asynccontextmanager
+async def open_history(url: str, master_keys: MasterKeys) -> AsyncIterator[History]:
+    """A reader of histories with its own connections, for a block. Raises MasterKeyMismatch, StoreError."""
+    await prove_master_keys(url, master_keys)
+    connection = Connection(url, KEYED_LOOKUPS)
+    loader = Loader(connection, master_keys)
+
+    async def load(wanted: Wanted) -> Loaded:
+        (loaded,) = await loader.load([wanted])
+        if isinstance(loaded, Exception):
+            raise loaded
+        return loaded
+
+    async with Database.connect(url, size=1) as database:
+        try:
+            yield History(database, load, master_keys)
+        finally:
+            await connection.close()
 
 
 async def version_at(database: Database, merchant_id: str, customer_id: str, moment: int) -> int:

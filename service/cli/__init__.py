@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from events.errors import BrokerError, MigrationError, StoreError
-from service.cli import demo, keys, master_key, merchants, migrate, parked, project, relay, serve, up
+from service.cli import demo, history, keys, master_key, merchants, migrate, parked, project, relay, serve, up
 from service.data_directory import DataDirectoryError
 from service.demo_load import DemoError
 from service.embedded import EmbeddedPostgresError
@@ -66,6 +66,7 @@ app.command("serve")(serve.serve)
 app.command("relay")(relay.relay)
 app.command("project")(project.project)
 app.command("migrate")(migrate.migrate)
+app.command("history")(history.history)
 app.command("master-key")(master_key.master_key)
 app.add_typer(merchants.app, name="merchants")
 app.add_typer(keys.app, name="keys")

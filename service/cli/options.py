@@ -30,3 +30,7 @@ Port = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+MerchantId = Annotated[
+    str | None,
+    typer.Option("--merchant", metavar="MER", help="Whose it is.", show_default=False),
+]
