@@ -19,7 +19,15 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from service.api_error import ApiError
 from service.clock import new_request_id
 from service.edge import refusal
-from service.errors import HeadersTooLarge, InternalError, InvalidRequest, RequestTimeout, UriTooLong
+from service.errors import (
+    MAX_HEADERS,
+    MAX_LINE_BYTES,
+    HeadersTooLarge,
+    InternalError,
+    InvalidRequest,
+    RequestTimeout,
+    UriTooLong,
+)
 
 LINGERING_SECONDS = 10.0
 BAD_START = "Bad status line:\n  "
@@ -60,6 +68,9 @@ class ContractProtocol(RequestHandler):
         super().__init__(
             manager,
             keepalive_timeout=limits.idle_seconds,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=MAX_HEADERS,
             # What a refused request still sends is read for so long: cut off, its client may miss the answer.
             lingering_time=min(limits.body_seconds, LINGERING_SECONDS),
             **options,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.errors import MAX_HEADERS, MAX_LINE_BYTES
 from tests.support.api import Client, RunningApi
 from tests.support.raw_http import connection, message, send
 
@@ -15,6 +16,18 @@ CANARY = "canary-5e81"
 async def test_the_helper_gets_answers(client: Client) -> None:
     answer = await send(client.url, message(client.key))
     assert answer.status == 200
+
+
+async def test_the_limits_of_the_head_are_those_that_refusals_name(client: Client) -> None:
+    path = f"/v1/customers/{'x' * (MAX_LINE_BYTES - len('/v1/customers/'))}"
+    assert (await send(client.url, message(client.key, start=f"GET {path} HTTP/1.1"))).status == 404
+    answer = await send(client.url, message(client.key, start=f"GET {path}x HTTP/1.1"))
+    assert answer.refusal() == (414, "uri_too_long")
+    for lines in ([f"X: {'x' * MAX_LINE_BYTES}"], [f"X-{n}: x" for n in range(MAX_HEADERS - 2)]):
+        assert (await send(client.url, message(client.key, *lines))).status == 200
+    for lines in ([f"X: {'x' * (MAX_LINE_BYTES + 1)}"], [f"X-{n}: x" for n in range(MAX_HEADERS - 1)]):
+        answer = await send(client.url, message(client.key, *lines))
+        assert answer.refusal() == (431, "headers_too_large")
 
 
 async def test_a_path_that_is_too_long_is_414(client: Client) -> None:
