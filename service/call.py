@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from service.auth import Caller
 from service.clock import new_command_id
 from service.errors import BodyTooLarge, InvalidRequest, RequestTimeout, UnsupportedMediaType
-from service.idempotency import fingerprint, parse_key
+from service.idempotency import fingerprint, key_digest, key_text
 from service.json_gate import parse_object
 from service.operation import KIB, Body
 from service.rate_limit import Bucket
@@ -138,11 +138,18 @@ class Call:
 
     def retry(self, body: object) -> Retry | None:
         """The idempotency key, if the request has one. Raises InvalidRequest."""
-        key = parse_key(self.one_header("Idempotency-Key"))
-        if key is None:
-            return None
+        key = self.idempotency_key()
+        return None if key is None else self.retry_under(key, body)
+
+    def idempotency_key(self) -> str | None:
+        """The key that the request's header gives, if any. Raises InvalidRequest."""
+        header = self.one_header("Idempotency-Key")
+        return None if header is None else key_text(header)
+
+    def retry_under(self, key: str, body: object) -> Retry:
+        """This key, for the request with this body."""
         request = self.request
-        return Retry(key, fingerprint(request.method, request.path, self.query, body))
+        return Retry(key_digest(key), fingerprint(request.method, request.path, self.query, body))
 
     def metadata(self, retry: Retry | None) -> bytes:
         """What is recorded of this request with an event: nothing personal."""

@@ -55,7 +55,7 @@ async def edge(
     try:
         response = await handler(request)
     except Exception as error:  # noqa: BLE001  # the border: nothing passes it unnamed
-        response = refusal(_named(error, request, request_id), request_id)
+        response = refusal(named(error, request, request_id), request_id)
     headers = response.headers
     headers["X-Request-Id"] = request_id
     if request.path.startswith("/v1"):
@@ -108,7 +108,7 @@ async def _authenticate(services: Services, request: web.Request) -> Caller:
     return await services.authenticator.authenticate(text.strip(), address)
 
 
-def _named(error: Exception, request: web.Request, request_id: str) -> ApiError:
+def named(error: Exception, request: web.Request, request_id: str) -> ApiError:
     """The documented error for whatever was raised."""
     if isinstance(error, ApiError) and not isinstance(error, InternalError):
         return error
