@@ -9,8 +9,10 @@ from typing import Any
 
 from service.idempotency import MAX_KEY_LENGTH, PATTERN
 
-_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\uffff]*"'
-_TAGS = rf"^(?:\*|(?:,[ \t]*)*{_TAG}[ \t]*(?:,[ \t]*(?:{_TAG}[ \t]*)?)*)$"
+_TAG = '(?:W/)?"[!#-~]*"'
+_TAGS = rf"^(?:\*|{_TAG}(?: ?, ?{_TAG})*)$"
+"""As clients write them: what RFC 9110 allows beyond, and is taken, is for lists that were put together."""
+
 
 
 def _string(text: str, **rules: Any) -> dict[str, Any]:
