@@ -6,10 +6,8 @@ shortest way to a difference, or with the ways that were never taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
@@ -23,25 +21,31 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.support.api import Answer, Client
-from tests.support.model import (
-    LINES,
-    MAILBOXES,
-    MEMBERS,
-    Customer,
-    Expected,
-    JsonObject,
-    Merchant,
-    Request,
-    Told,
-    mailbox,
+from tests.support.api import Client
+from tests.support.asking import (
+    UNKNOWN,
+    condition,
+    conditions,
+    creations,
+    directions,
+    emails,
+    limits,
+    numbers,
+    patches,
+    refused,
+    seldom,
+    send,
+    shown,
+    sides,
+    told,
 )
+from tests.support.model import Expected, Merchant, Request
+from tests.support.model_customer import MAILBOXES, MEMBERS, JsonObject, mailbox
+from tests.support.ways import WAYS, ways
 from tests.support.worlds import World
 
 ROUNDS = 3
 """How often the machine may run until it went every way: chance may pass by a rare one."""
-COMPARED = ("ETag", "Location", "Idempotent-Replayed")
-UNKNOWN = "cus_01jd4q8w9zexampxexampxe000"
 
 
 @dataclass
@@ -50,56 +54,6 @@ class Side:
 
     client: Client
     model: Merchant = field(default_factory=Merchant)
-
-
-# What is asked
-
-texts = st.sampled_from(["1", "two", "Zoë & 日本 🙂", 'say "\\"'])
-emails = st.sampled_from([spelling for spellings in MAILBOXES.values() for spelling in spellings])
-addresses = st.dictionaries(st.sampled_from(LINES[:3]), st.none() | texts, max_size=3)
-countries = st.fixed_dictionaries({}, optional={"country": st.sampled_from(["us", "US", "fr", None])})
-metadata = st.dictionaries(st.sampled_from(["a", "b", "ä"]), st.none() | texts, max_size=3)
-optional: dict[str, st.SearchStrategy[Any]] = {
-    "phone": st.none() | texts,
-    "address": st.none() | st.builds(lambda one, other: one | other, addresses, countries),
-    "companyName": st.none() | texts,
-    "taxId": st.none() | texts,
-    "description": st.none() | texts,
-    "metadata": st.none() | metadata,
-}
-creations = st.fixed_dictionaries({"email": emails, "name": texts}, optional=optional)
-patches = st.fixed_dictionaries({}, optional={"email": emails, "name": texts} | optional)
-refused = st.sampled_from(
-    [
-        {"email": None},
-        {"name": None},
-        {"id": UNKNOWN},
-        {"created": 1},
-        {"updated": None},
-        {"totalSpent": "1.00"},
-        {"merchantId": "mer_1"},
-        {"version": 9},
-        {"deleted": False},
-    ]
-)
-conditions = st.sampled_from([None, None, None, "current", "stale", "weak", "any", "several"])
-sides = st.sampled_from([0, 1])
-seldom = st.sampled_from([False, False, False, True])
-numbers = st.integers(0, 999)
-limits = st.sampled_from([None, "1", "2", "3", "100"])
-directions = st.sampled_from(["startingAfter", "endingBefore"])
-
-
-def condition(kind: str | None, version: int) -> str | None:
-    """The value of an If-Match or If-None-Match header."""
-    return {
-        None: None,
-        "current": f'"{version}"',
-        "stale": f'"{version - 1}"',
-        "weak": f'W/"{version}"',
-        "any": "*",
-        "several": f'"{version + 7}", "{version}"',
-    }[kind]
 
 
 class Machine(RuleBasedStateMachine):
@@ -294,10 +248,16 @@ class Machine(RuleBasedStateMachine):
 
     @rule(side=sides)
     def walk_to_the_oldest_and_back(self, side: int) -> None:
-        for direction, end in (("startingAfter", -1), ("endingBefore", 0)):
-            cursor: dict[str, str] = {}
-            while (page := self.ask_for_a_page(side, limit="2", **cursor).body)["hasMore"]:
-                cursor = {direction: page["data"][end]["id"]}
+        seen: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.ask_for_a_page(side, limit="2", **cursor).body
+            seen += [customer["id"] for customer in page["data"]]
+            if not page["hasMore"]:
+                break
+            cursor = {"startingAfter": seen[-1]}
+        for customer_id in reversed(seen[1::2]):
+            self.ask_for_a_page(side, limit="2", endingBefore=customer_id)
 
     # Workers
 
@@ -333,122 +293,3 @@ def run_machine(world: World, *, examples: int, steps: int) -> None:
         if world.taken.keys() >= WAYS:
             return
     raise AssertionError(f"never taken: {sorted(WAYS - world.taken.keys())}, of {dict(world.taken)}")
-
-
-async def send(client: Client, request: Request) -> Answer:
-    """The request over HTTP."""
-    path = "/v1/customers" + (f"/{request.customer_id}" if request.customer_id else "")
-    query = f"?{urlencode(request.query)}" if request.query else ""
-    headers = {
-        "Idempotency-Key": request.key,
-        "If-Match": request.if_match,
-        "If-None-Match": request.if_none_match,
-    }
-    given = {name: value for name, value in headers.items() if value is not None}
-    return await client.request(request.method, path + query, request.body, given)
-
-
-def told(answer: Answer) -> Told:
-    """What the service chose, if this answer says so."""
-    body = answer.json() if answer.body else {}
-    return Told(body.get("id", ""), body.get("updated", 0))
-
-
-def shown(answer: Answer, *, with_message: bool) -> Expected:
-    """The answer as the model gives it."""
-    body: Any = answer.json() if answer.body else None
-    if answer.status >= 400:
-        assert body.pop("requestId") == answer.headers["X-Request-Id"]
-        assert with_message or body.pop("message")
-        assert all(error.pop("message") for error in body.get("errors", []))
-    headers = {name: answer.headers[name] for name in COMPARED if name in answer.headers}
-    return Expected(answer.status, body, headers)
-
-
-def ways(request: Request, expected: Expected, model: Merchant, was: Mapping[str, int]) -> Iterator[str]:
-    """What was remarkable about a request and its answer; `was` are the customers' versions before it."""
-    body, query = expected.body or {}, dict(request.query)
-    place = "one" if request.customer_id else "all"
-    yield f"{request.method} {place} {expected.status} {body.get('code', '')}".rstrip()
-    cursor = model.customers.get(query.get("startingAfter") or query.get("endingBefore") or "")
-    if cursor is not None and cursor.values is None:
-        yield "a cursor at a deleted customer"
-    if body.get("hasMore"):
-        yield "there is more"
-    if request.method in {"POST", "PATCH", "DELETE"} and expected.status < 400:
-        yield from _ways_of_a_change(request, expected, model, was)
-
-
-def _ways_of_a_change(
-    request: Request, expected: Expected, model: Merchant, was: Mapping[str, int]
-) -> Iterator[str]:
-    customer = model.customers[expected.body["id"]]
-    version = int(expected.headers["ETag"].strip('"'))
-    if "Idempotent-Replayed" in expected.headers:
-        yield f"{request.method} replayed"
-        if len(customer.versions) > version:
-            yield "replayed as of an older version"
-        if customer.values is None and version < len(customer.versions):
-            yield "replayed although it is deleted"
-        return
-    if was.get(customer.id) == version:
-        yield "deleted again" if request.method == "DELETE" else "changed nothing"
-    elif request.body and "email" in request.body:
-        yield from _ways_of_an_email(customer, model)
-
-
-def _ways_of_an_email(customer: Customer, model: Merchant) -> Iterator[str]:
-    email = customer.body()["email"]
-    if len(customer.versions) > 1:
-        before = customer.body(len(customer.versions) - 1)["email"]
-        if before != email and mailbox(before) == mailbox(email):
-            yield "respelled its email"
-    for other in model.customers.values():
-        if other is not customer and email_of_another_time(other, email):
-            yield "took the email of a deleted one" if other.values is None else "took an email that was left"
-
-
-def email_of_another_time(customer: Customer, email: str) -> bool:
-    """Whether the customer had this mailbox at any time."""
-    return any(
-        version.values is not None and mailbox(version.values["email"]) == mailbox(email)
-        for version in customer.versions
-    )
-
-
-WAYS = frozenset(
-    {
-        "POST all 201",
-        "POST all 400 invalid_request",
-        "POST all 409 duplicate_email",
-        "POST all 422 idempotency_key_reused",
-        "PATCH one 200",
-        "PATCH one 400 invalid_request",
-        "PATCH one 404 customer_not_found",
-        "PATCH one 409 duplicate_email",
-        "PATCH one 412 version_mismatch",
-        "DELETE one 200",
-        "DELETE one 404 customer_not_found",
-        "DELETE one 412 version_mismatch",
-        "DELETE one 422 idempotency_key_reused",
-        "GET one 200",
-        "GET one 304",
-        "GET one 404 customer_not_found",
-        "HEAD one 200",
-        "GET all 200",
-        "GET all 400 invalid_cursor",
-        "there is more",
-        "a cursor at a deleted customer",
-        "changed nothing",
-        "deleted again",
-        "respelled its email",
-        "took the email of a deleted one",
-        "took an email that was left",
-        "POST replayed",
-        "PATCH replayed",
-        "DELETE replayed",
-        "replayed as of an older version",
-        "replayed although it is deleted",
-    }
-)
-"""The ways that a run of some length must have gone."""

@@ -1,7 +1,7 @@
 """The service as a model: a merchant's customers in a dict, and what every request must be answered.
 
 In: a request, and what only the service can know: the identifier and the time that it chose, taken from its
-answer. Out: the answer as it has to be. Emails come from `MAILBOXES`, which says who is the same mailbox.
+answer. Out: the answer as it has to be.
 """
 
 from __future__ import annotations
@@ -11,11 +11,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
-JsonObject = dict[str, Any]
+from tests.support.model_customer import (
+    MEMBERS,
+    READ_ONLY,
+    Customer,
+    JsonObject,
+    Version,
+    mailbox,
+    merge_patch,
+    normal,
+)
 
-MEMBERS = ("email", "name", "phone", "address", "companyName", "taxId", "description", "metadata")
-LINES = ("line1", "line2", "city", "state", "postalCode", "country")
-READ_ONLY = ("id", "object", "created", "updated", "invoiceCount", "chargeCount", "totalSpent")
 NO_STATS = {"invoiceCount": 0, "chargeCount": 0, "totalSpent": "0.00"}
 PHRASES = {
     400: "Bad Request",
@@ -25,20 +31,6 @@ PHRASES = {
     422: "Unprocessable Content",
 }
 DEFAULT_LIMIT = 10
-
-MAILBOXES = {
-    "anna": ("anna@example.com", "ANNA@Example.COM", " anna@example.com ", "\uff41nn\uff41@example.com"),
-    "jörg": ("jörg.straße@example.com", "JO\u0308RG.STRASSE@example.com", "jörg.strasse@EXAMPLE.com"),
-    "σίσυφος": ("σίσυφος@example.com", "ΣΊΣΥΦΟΣ@example.com"),
-    "bücher": ("a@bücher.example.com", "A@XN--BCHER-KVA.example.com", "a@bu\u0308cher.Example.com"),
-    "o'hara": ("o'hara+x@example.com", "O'Hara+X@example.com"),
-    "kim": ("kim@example.com", "KIM@example.com"),
-    "lee": ("lee@example.com", "Lee@example.com"),
-    "max": ("max@example.com", "max@EXAMPLE.com"),
-}
-"""People, and the ways to spell the address of each."""
-
-_MAILBOX = {spelling.strip(): who for who, spellings in MAILBOXES.items() for spelling in spellings}
 
 
 class Request(NamedTuple):
@@ -92,49 +84,6 @@ class Refusal(Exception):
         self.expected = Expected(status, body)
 
 
-class Version(NamedTuple):
-    """A customer after one of its events: the members that are set, None when it was deleted; a time (s)."""
-
-    values: JsonObject | None
-    updated: int
-
-
-@dataclass
-class Customer:
-    """All versions of a customer, the first one first."""
-
-    id: str
-    versions: list[Version]
-
-    @property
-    def values(self) -> JsonObject | None:
-        """What is set now; None once it is deleted."""
-        return self.versions[-1].values
-
-    @property
-    def created(self) -> int:
-        """When it began."""
-        return self.versions[0].updated
-
-    def body(self, version: int = 0) -> JsonObject:
-        """The customer as answered, as of a version or as it is now."""
-        values, updated = self.versions[version - 1]
-        if values is None:
-            return {"id": self.id, "object": "customer", "deleted": True}
-        shown = {member: values.get(member) for member in MEMBERS}
-        if shown["address"]:
-            shown["address"] = {line: shown["address"].get(line) for line in LINES}
-        shown["metadata"] = shown["metadata"] or None
-        shown["address"] = shown["address"] or None
-        return {
-            "id": self.id,
-            "object": "customer",
-            **shown,
-            "created": self.created,
-            "updated": updated,
-        }
-
-
 class Answered(NamedTuple):
     """A request that an idempotency key stands for, and what it was answered."""
 
@@ -183,7 +132,7 @@ class Merchant:
 
     def _create(self, request: Request, told: Told) -> Customer:
         values = normal(merge_patch({}, request.body))
-        self._require_free(values["email"], nobody)
+        self._require_free(values["email"], None)
         is_new = told.customer_id not in self.customers
         customer = Customer(told.customer_id if is_new else "an id that was not there", [])
         self.customers[customer.id] = customer
@@ -223,8 +172,8 @@ class Merchant:
         if header is not None and header != "*" and tag not in header.split(", "):
             raise Refusal(412, "version_mismatch", "If-Match")
 
-    def _require_free(self, email: str, owner: Customer) -> None:
-        if self.owner(email) not in {None, owner.id}:
+    def _require_free(self, email: str, customer: Customer | None) -> None:
+        if self.owner(email) not in {None, customer and customer.id}:
             message = f'Email "{email}" already exists for this merchant'
             raise Refusal(409, "duplicate_email", "email", message=message)
 
@@ -294,46 +243,6 @@ class Merchant:
         )
 
 
-nobody = Customer("", [])
-
-
-def check_members(body: JsonObject) -> None:
-    """Refuse a body that sets what it may not. Values of the wrong kind are no concern of the model."""
-    for member, value in body.items():
-        if member in READ_ONLY:
-            raise Refusal(400, "invalid_request", member, member_code="read_only")
-        if member not in MEMBERS:
-            raise Refusal(400, "invalid_request", member, member_code="unknown_member")
-        if member in {"email", "name"} and value is None:
-            raise Refusal(400, "invalid_request", member, member_code="not_nullable")
-
-
-def mailbox(email: str) -> str:
-    """Whose address this is."""
-    return _MAILBOX[email.strip()]
-
-
-def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396 §2, as it stands there."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = merge_patch(merged.get(name), value)
-    return merged
-
-
-def normal(values: JsonObject) -> JsonObject:
-    """The values as they are kept: the email trimmed, the country in capitals, nothing that is empty."""
-    values = values | {"email": values["email"].strip()}
-    if "country" in values.get("address", {}):
-        values["address"] = values["address"] | {"country": values["address"]["country"].upper()}
-    return {member: value for member, value in values.items() if value}
-
-
 def within(moment: int, bound: str, second: int) -> bool:
     """Whether a time lies on this side of a bound."""
     return {
@@ -347,3 +256,14 @@ def within(moment: int, bound: str, second: int) -> bool:
 def opaque(tag: str) -> str:
     """A tag for the weak comparison of RFC 9110 §8.8.3.2."""
     return tag.removeprefix("W/")
+
+
+def check_members(body: JsonObject) -> None:
+    """Refuse a body that sets what it may not. Values of the wrong kind are no concern of the model."""
+    for member, value in body.items():
+        if member in READ_ONLY:
+            raise Refusal(400, "invalid_request", member, member_code="read_only")
+        if member not in MEMBERS:
+            raise Refusal(400, "invalid_request", member, member_code="unknown_member")
+        if member in {"email", "name"} and value is None:
+            raise Refusal(400, "invalid_request", member, member_code="not_nullable")
