@@ -180,8 +180,8 @@ class RequestTimeout(ApiError):
 
     status, code = 408, "request_timeout"
 
-    def __init__(self) -> None:
-        super().__init__("The request did not arrive in time", headers={"Connection": "close"})
+    def __init__(self, part: str, seconds: float) -> None:
+        super().__init__(f"The request's {part} did not arrive within {seconds:g} s; send it without pauses")
 
 
 class BodyTooLarge(ApiError):

@@ -1,19 +1,25 @@
-"""Requests that are hardly HTTP: what aiohttp's parser refuses, answered in the contract's form.
+"""Connections: requests that are hardly HTTP, heads that never end, answers that nobody takes.
 
-In: a parser's complaint. Out: 414, 431 or 400 with a request id, on a connection that is closed afterwards.
-aiohttp would answer plain text, and log the client's own bytes, which may be a key or an email.
+In: a parser's complaint, or a deadline. Out: 414, 431, 408 or 400 with a request id, on a connection that is
+closed afterwards. aiohttp would answer plain text, and log the client's own bytes, which may be a key or an
+email; and it would wait for ever.
 """
 
 from __future__ import annotations
 
+import asyncio
+from heapq import nsmallest
+from typing import Any, NamedTuple, cast
+
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from service.api_error import ApiError
 from service.clock import new_request_id
 from service.edge import refusal
-from service.errors import HeadersTooLarge, InternalError, InvalidRequest, UriTooLong
+from service.errors import HeadersTooLarge, InternalError, InvalidRequest, RequestTimeout, UriTooLong
 
 UNEXPECTED = InvalidRequest("Expect may only be 100-continue", param="Expect")
 
@@ -34,8 +40,80 @@ def _refusal(error: ApiError) -> web.Response:
     return response
 
 
+class Limits(NamedTuple):
+    """What a connection may take, in seconds, and how many there may be."""
+
+    header_seconds: float
+    body_seconds: float
+    idle_seconds: float
+    connections: int
+
+
 class ContractProtocol(RequestHandler):
     """One connection."""
+
+    __slots__ = ("_late", "_limits", "_untaken")
+
+    def __init__(self, limits: Limits, manager: web.Server, **options: Any) -> None:
+        super().__init__(manager, keepalive_timeout=limits.idle_seconds, **options)
+        self._limits = limits
+        self._late: asyncio.TimerHandle | None = None
+        self._untaken: asyncio.TimerHandle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a request."""
+        return self._waiter is not None and not self._waiter.done()
+
+    @property
+    def idle_until(self) -> float:
+        """When it would be closed for being idle, by the loop's clock: the sooner, the longer it is."""
+        return self._next_keepalive_close_time
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, for so long only if all there is now is the beginning of a head."""
+        super().data_received(data)
+        # The first bytes may come before anybody waits for them.
+        if self.is_idle or not self._request_count:
+            if self._late is None:
+                self._late = self._loop.call_later(self._limits.header_seconds, self._refuse_head)
+        elif self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _refuse_head(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            error = RequestTimeout("head", self._limits.header_seconds)
+            self._messages.append((_ErrInfo(error.status, error, error.message), EMPTY_PAYLOAD))
+            self._waiter.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Answers pile up, because the client does not take them: let it, for so long."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._untaken = self._loop.call_later(self._limits.body_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """They do not any more."""
+        super().resume_writing()
+        if self._untaken is not None:
+            self._untaken.cancel()
+
+    async def start(self) -> None:
+        """Serve the connection to its end; its last answers, too, may wait for so long only."""
+        transport = self.transport
+        try:
+            await super().start()
+        finally:
+            if transport is not None and transport.get_write_buffer_size():
+                self._loop.call_later(self._limits.body_seconds, transport.abort)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the deadlines."""
+        super().connection_lost(exc)
+        for timer in (self._late, self._untaken):
+            if timer is not None:
+                timer.cancel()
 
     def handle_error(
         self,
@@ -62,26 +140,53 @@ class ContractProtocol(RequestHandler):
 
 
 class ContractServer(web.Server):
-    """Makes the connections."""
+    """Makes the connections, and makes room for them."""
+
+    limits: Limits
+    _vacant = 0
+    """Connections that were told to close, of which as many new ones take the places."""
 
     def __call__(self) -> RequestHandler:
         """A connection's protocol."""
-        return ContractProtocol(self, loop=self._loop, **self._kwargs)
+        return ContractProtocol(self.limits, self, loop=self._loop, **self._kwargs)
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Take a connection in; it is closed at once if there is no room, and none to be made."""
+        super().connection_made(handler, transport)
+        if len(self._connections) <= self.limits.connections:
+            self._vacant = 0
+            return
+        self._vacant = (self._vacant or self._close_longest_idle()) - 1
+        if self._vacant < 0:
+            self._vacant = 0
+            handler.force_close()
+
+    def _close_longest_idle(self) -> int:
+        """Close some at a time, since finding them takes a look at all."""
+        idle = [one for one in self._connections if isinstance(one, ContractProtocol) and one.is_idle]
+        longest = nsmallest(1 + self.limits.connections // 100, idle, key=lambda one: one.idle_until)
+        for connection in longest:
+            connection.force_close()
+        return len(longest)
 
 
 class ContractRunner(web.AppRunner):
     """Runs an application behind such connections. Bodies arrive as sent, never inflated."""
 
-    def __init__(self, app: web.Application, *, shutdown_timeout: float) -> None:
+    def __init__(self, app: web.Application, limits: Limits, *, shutdown_timeout: float) -> None:
         super().__init__(app, access_log=None, auto_decompress=False, shutdown_timeout=shutdown_timeout)
+        self._limits = limits
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = ContractServer  # aiohttp offers no place to name the protocol's class
+        cast("ContractServer", server).limits = self._limits
         return server
 
 
 def _named(status: int, exc: BaseException | None, message: str) -> ApiError:
+    if isinstance(exc, ApiError):
+        return exc
     if isinstance(exc, LineTooLong):
         # The parser hands over its own buffer for the request line, and a shortened copy for a header.
         return UriTooLong() if isinstance(exc.args[0], bytearray) else HeadersTooLarge()

@@ -2,74 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-from dataclasses import dataclass
-from urllib.parse import urlsplit
-
-import orjson
 import pytest
 
 from tests.support.api import Client, RunningApi
+from tests.support.raw_http import connection, message, send
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ANSWER_SECONDS = 10.0
 CANARY = "canary-5e81"
 
 
-@dataclass(frozen=True)
-class Raw:
-    """An answer as it came over the wire."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def refusal(self) -> tuple[int, str]:
-        """Status and code, of an error in the documented form."""
-        body = orjson.loads(self.body)
-        assert self.headers["content-type"] == "application/json"
-        assert body["statusCode"] == self.status
-        assert body["requestId"] == self.headers["x-request-id"]
-        return self.status, body["code"]
-
-
-async def send(url: str, data: bytes) -> Raw:
-    """Send these bytes on a connection of their own; the first answer."""
-    where = urlsplit(url)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port)
-    try:
-        writer.write(data)
-        async with asyncio.timeout(ANSWER_SECONDS):
-            head = await reader.readuntil(b"\r\n\r\n")
-            first, *lines = head.decode().rstrip().split("\r\n")
-            headers = {
-                name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-            }
-            body = await reader.readexactly(int(headers.get("content-length", "0")))
-        return Raw(int(first.split(" ")[1]), headers, body)
-    finally:
-        writer.close()
-        await writer.wait_closed()
-
-
-def message(
-    client: Client, *lines: str, body: bytes = b"", start: str = "GET /v1/customers HTTP/1.1"
-) -> bytes:
-    """A request of this client with these header lines."""
-    head = [start, "Host: localhost", f"X-API-Key: {client.key}", *lines, "", ""]
-    return "\r\n".join(head).encode("latin-1") + body
-
-
 async def test_the_helper_gets_answers(client: Client) -> None:
-    answer = await send(client.url, message(client))
+    answer = await send(client.url, message(client.key))
     assert answer.status == 200
 
 
 async def test_a_path_that_is_too_long_is_414(client: Client) -> None:
     start = f"GET /v1/customers/{'x' * 100_000} HTTP/1.1"
-    assert (await send(client.url, message(client, start=start))).refusal() == (414, "uri_too_long")
+    assert (await send(client.url, message(client.key, start=start))).refusal() == (414, "uri_too_long")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +28,7 @@ async def test_a_path_that_is_too_long_is_414(client: Client) -> None:
     ids=["value", "name", "many"],
 )
 async def test_headers_that_are_too_large_are_431(client: Client, lines: list[str]) -> None:
-    assert (await send(client.url, message(client, *lines))).refusal() == (431, "headers_too_large")
+    assert (await send(client.url, message(client.key, *lines))).refusal() == (431, "headers_too_large")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +52,7 @@ async def test_a_body_with_two_lengths_stores_nothing(api: RunningApi) -> None:
     before = await api.stored()
     body = b'0\r\n\r\n{"email": "john@example.com", "name": "John Doe"}'
     lines = ("Content-Type: application/json", "Transfer-Encoding: chunked", f"Content-Length: {len(body)}")
-    data = message(api.client, *lines, body=body, start="POST /v1/customers HTTP/1.1")
+    data = message(api.client.key, *lines, body=body, start="POST /v1/customers HTTP/1.1")
     assert (await send(api.url, data)).refusal() == (400, "invalid_request")
     assert await api.stored() == before
 
@@ -110,14 +60,14 @@ async def test_a_body_with_two_lengths_stores_nothing(api: RunningApi) -> None:
 async def test_a_broken_chunk_stores_nothing(api: RunningApi) -> None:
     before = await api.stored()
     lines = ("Content-Type: application/json", "Transfer-Encoding: chunked")
-    data = message(api.client, *lines, body=b'5\r\n{"ema\r\nzz\r\n', start="POST /v1/customers HTTP/1.1")
+    data = message(api.client.key, *lines, body=b'5\r\n{"ema\r\nzz\r\n', start="POST /v1/customers HTTP/1.1")
     assert (await send(api.url, data)).refusal()[0] == 400
     assert await api.stored() == before
 
 
 async def test_an_unknown_expectation_is_a_documented_refusal(client: Client) -> None:
     lines = ("Expect: the-spanish-inquisition", "Content-Length: 0")
-    answer = await send(client.url, message(client, *lines, start="POST /v1/customers HTTP/1.1"))
+    answer = await send(client.url, message(client.key, *lines, start="POST /v1/customers HTTP/1.1"))
     assert answer.refusal()[0] == 400
 
 
@@ -139,15 +89,10 @@ async def test_nothing_of_a_malformed_request_is_logged_or_repeated(
 
 
 async def test_a_connection_serves_pipelined_requests_in_order(client: Client) -> None:
-    data = message(client, start="GET /v1/nothing HTTP/1.1") + message(client, "Connection: close")
-    where = urlsplit(client.url)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port)
-    writer.write(data)
-    async with asyncio.timeout(ANSWER_SECONDS):
-        answers = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"404", b"200"]
+    async with connection(client.url) as made:
+        made.send(message(client.key, start="GET /v1/nothing HTTP/1.1"))
+        made.send(message(client.key, "Connection: close"))
+        assert await made.statuses() == [404, 200]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +101,6 @@ async def test_a_connection_serves_pipelined_requests_in_order(client: Client) -
 async def test_expecting_something_odd_has_the_contracts_answer_where_no_route_is_too(
     client: Client, start: str
 ) -> None:
-    answer = await send(client.url, message(client, "Expect: the-spanish-inquisition", start=start))
+    answer = await send(client.url, message(client.key, "Expect: the-spanish-inquisition", start=start))
     assert answer.refusal() == (400, "invalid_request")
     assert b'"requestId":"req_' in answer.body

@@ -61,7 +61,7 @@ REFUSALS: list[ApiError] = [
     errors.CustomerNotFound(),
     errors.NotFound(),
     errors.MethodNotAllowed("PUT", ["GET"]),
-    errors.RequestTimeout(),
+    errors.RequestTimeout("body", 30),
     errors.DuplicateEmail("a@example.com"),
     errors.IdempotencyKeyInUse(),
     errors.CustomerErased(),
