@@ -1,7 +1,7 @@
 """What a machine asks, as strategies of Hypothesis, and its way over HTTP.
 
-In: few values, so that requests collide often. Out: requests of the model, sent; and answers, as the model gives
-them.
+In: few values, so that requests collide often. Out: requests of the model, sent; and answers, as the model
+gives them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A customer of the model: its versions, what is shown of each, and what a merge patch makes of one.
 
-In: members as clients send them. Out: members as they are kept, and the JSON that is answered. `MAILBOXES` lists
-the emails there are, and says who owns which.
+In: members as clients send them. Out: members as they are kept, and the JSON that is answered. `MAILBOXES`
+lists the emails there are, and says who owns which.
 """
 
 from __future__ import annotations
