@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from service.api_keys import SCOPES
 from tests.support.api import running_api
 from tests.support.databases import TestDatabase
 
@@ -24,8 +25,8 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 async def ask(database: TestDatabase, keys: Path, *options: str) -> None:
     """Run schemathesis against an API on this database; its report is what a failure says."""
     async with running_api(database) as api:
-        other = await api.of_new_merchant()
-        named = {"one merchant": api.client.key, "another merchant": other.client.key}
+        merchants = {"one merchant": api, "another merchant": await api.of_new_merchant()}
+        named = {name: (await one.client_with(frozenset(SCOPES))).key for name, one in merchants.items()}
         entries = [
             {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]} for name, key in named.items()
         ]
