@@ -138,3 +138,40 @@ ORDER BY version;
 INSERT INTO events.master_key_checks (version, check_value)
 VALUES ($1, $2)
 ON CONFLICT DO NOTHING;
+
+-- replay_page: a page of a merchant's events, customer by customer, beyond a version of a customer; a customer that has none (until a moment) is a row without
+SELECT
+    k.customer_id,
+    k.wrapped_key,
+    k.master_version,
+    e.originator_version,
+    e.topic,
+    e.state,
+    e.recorded_at
+FROM (
+    SELECT c.customer_id, c.wrapped_key, c.master_version
+    FROM events.customer_keys AS c
+    WHERE c.merchant_id = $1
+        AND c.customer_id >= $2
+        AND c.customer_id <= $3
+    ORDER BY c.customer_id
+    LIMIT $6
+) AS k
+LEFT JOIN LATERAL (
+    SELECT v.originator_version, v.topic, v.state, v.recorded_at
+    FROM events.customer_events AS v
+    WHERE v.originator_id = k.customer_id
+        AND v.merchant_id = $1
+        AND v.originator_version > CASE WHEN k.customer_id = $2 THEN $4::bigint ELSE 0 END
+        AND v.recorded_at <= $5
+    ORDER BY v.originator_version
+    LIMIT $6
+) AS e ON true
+ORDER BY k.customer_id, e.originator_version
+LIMIT $6;
+
+-- merchants_with_events: merchants that have any, and how many
+SELECT m.id, m.position AS events
+FROM events.merchants AS m
+WHERE m.position > 0
+ORDER BY m.id;

@@ -14,7 +14,20 @@ from typing import Annotated
 import typer
 
 from events.errors import BrokerError, MigrationError, StoreError
-from service.cli import demo, history, keys, master_key, merchants, migrate, parked, project, relay, serve, up
+from service.cli import (
+    demo,
+    history,
+    keys,
+    master_key,
+    merchants,
+    migrate,
+    parked,
+    project,
+    rebuild,
+    relay,
+    serve,
+    up,
+)
 from service.data_directory import DataDirectoryError
 from service.demo_load import DemoError
 from service.embedded import EmbeddedPostgresError
@@ -67,6 +80,7 @@ app.command("relay")(relay.relay)
 app.command("project")(project.project)
 app.command("migrate")(migrate.migrate)
 app.command("history")(history.history)
+app.command("rebuild")(rebuild.rebuild)
 app.command("master-key")(master_key.master_key)
 app.add_typer(merchants.app, name="merchants")
 app.add_typer(keys.app, name="keys")

@@ -28,7 +28,8 @@ async def ask(database: TestDatabase, keys: Path, *options: str) -> None:
         merchants = {"one merchant": api, "another merchant": await api.of_new_merchant()}
         named = {name: (await one.client_with(frozenset(SCOPES))).key for name, one in merchants.items()}
         entries = [
-            {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]} for name, key in named.items()
+            {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]}
+            for name, key in named.items()
         ]
         keys.write_bytes(orjson.dumps({"auth": entries}))
         asked = await asyncio.create_subprocess_exec(
