@@ -1,8 +1,8 @@
 """Answers against the service's description of itself.
 
-In: a request's method and path, and what came back. Out: nothing, or an AssertionError that says what is not as
-it is described: the status, a header, or the body. Members that are not described fail, too. Requests that the
-description does not know (other paths, other methods) are left alone.
+In: a request's method and path, and what came back. Out: nothing, or an AssertionError that says what is not
+as it is described: the status, a header, or the body. Members that are not described fail, too. Requests that
+the description does not know (other paths, other methods) are left alone.
 """
 
 from __future__ import annotations
