@@ -40,8 +40,8 @@ Second = Annotated[
     BeforeValidator(whole_number(0, LATEST_SECOND)),
     within(0, LATEST_SECOND),
     Field(
-        description="Unix time in seconds. `gt` is after it, `gte` in it or after, `lt` before it, `lte` in it or "
-        "before."
+        description="A second of Unix time. `gt` is after it, `gte` in it or after, `lt` before it, `lte` in "
+        "it or before."
     ),
 ]
 Exactly = Annotated[

@@ -80,7 +80,7 @@ CursorId = Annotated[
     str,
     BeforeValidator(_customer_id),
     Field(
-        description="The id of a customer, also of a deleted one, to go on from. One of the two cursors at most.",
+        description="The id of a customer, deleted or not, to go on from. One of the two cursors at most.",
         json_schema_extra={"pattern": f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"},
     ),
 ]
