@@ -107,7 +107,9 @@ class Call:
         except TimeoutError:
             raise RequestTimeout("body", self.services.body_seconds) from None
         except (web.RequestPayloadError, HttpProcessingError, ConnectionResetError) as error:
-            raise InvalidRequest("The body did not arrive whole") from error
+            raise InvalidRequest(
+                "The body did not arrive whole; send as much as its length or its chunks say"
+            ) from error
 
     async def _read(self, limit: int) -> bytes:
         body = b""

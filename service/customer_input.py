@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, NotRequired, TypeAlias
 
+import orjson
 from pydantic import (
     AfterValidator,
     ConfigDict,
@@ -205,7 +206,9 @@ def apply_patch(values: Values, patch: Patch) -> Values:
 def check_size(rendered: bytes) -> None:
     """CustomerTooLarge when the customer's JSON, the whole object as it is answered, exceeds its limit."""
     if len(rendered) > MAX_CUSTOMER_BYTES:
-        raise CustomerTooLarge(len(rendered), MAX_CUSTOMER_BYTES)
+        sizes = {name: len(orjson.dumps(value)) for name, value in orjson.loads(rendered).items()}
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise CustomerTooLarge(len(rendered), MAX_CUSTOMER_BYTES, largest, sizes[largest])
 
 
 def _whole_address(address: dict[str, Any] | None) -> dict[str, str | None] | None:

@@ -13,10 +13,10 @@ from service.email_address import MAX_EMAIL_LENGTH
 
 MAX_METADATA_KEYS = 50
 
-_NO_NUL = r"^[^\u0000]*$"
+NO_NUL = r"^[^\u0000]*$"
 _WHITE_SPACE = r"\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
-TEXT = Field(json_schema_extra={"pattern": _NO_NUL})
+TEXT = Field(json_schema_extra={"pattern": NO_NUL})
 NAME = Field(
     description="With a character that is not white space.",
     json_schema_extra={"pattern": rf"^[^\u0000]*[^\u0000{_WHITE_SPACE}][^\u0000]*$"},
@@ -43,7 +43,7 @@ METADATA = WithJsonSchema(
         "propertyNames": {"minLength": 1, "maxLength": 40, "pattern": r"^[^\[\]\u0000]*$"},
         "additionalProperties": {
             "anyOf": [
-                {"type": "string", "minLength": 1, "maxLength": 500, "pattern": _NO_NUL},
+                {"type": "string", "minLength": 1, "maxLength": 500, "pattern": NO_NUL},
                 {"type": "null"},
             ]
         },

@@ -12,15 +12,25 @@ from heapq import nsmallest
 from typing import Any, NamedTuple, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from service.api_error import ApiError
 from service.clock import new_request_id
 from service.edge import refusal
-from service.errors import HeadersTooLarge, InternalError, InvalidRequest, RequestTimeout, UriTooLong
+from service.errors import (
+    MAX_HEADERS,
+    MAX_LINE_BYTES,
+    HeadersTooLarge,
+    InternalError,
+    InvalidRequest,
+    RequestTimeout,
+    UriTooLong,
+)
 
+LINGERING_SECONDS = 10.0
+BAD_START = "Bad status line:\n  "
 UNEXPECTED = InvalidRequest("Expect may only be 100-continue", param="Expect")
 
 
@@ -52,11 +62,22 @@ class Limits(NamedTuple):
 class ContractProtocol(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_late", "_limits", "_untaken")
+    __slots__ = ("_late", "_limits", "_payload", "_unreadable", "_untaken")
 
     def __init__(self, limits: Limits, manager: web.Server, **options: Any) -> None:
-        super().__init__(manager, keepalive_timeout=limits.idle_seconds, **options)
+        super().__init__(
+            manager,
+            keepalive_timeout=limits.idle_seconds,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=MAX_HEADERS,
+            # What a refused request still sends is read for so long: cut off, its client may miss the answer.
+            lingering_time=min(limits.body_seconds, LINGERING_SECONDS),
+            **options,
+        )
         self._limits = limits
+        self._payload: StreamReader = EMPTY_PAYLOAD  # of the last request that came
+        self._unreadable = False
         self._late: asyncio.TimerHandle | None = None
         self._untaken: asyncio.TimerHandle | None = None
 
@@ -71,21 +92,27 @@ class ContractProtocol(RequestHandler):
         return self._next_keepalive_close_time
 
     def data_received(self, data: bytes) -> None:
-        """Read on, for so long only if all there is now is the beginning of a head."""
+        """Read on, for so long only if all that came is the beginning of a head."""
+        if self._unreadable:
+            return  # where the next request would begin is anybody's guess
+        requests, between_requests = self._request_count, self._payload.is_eof()
         super().data_received(data)
-        # The first bytes may come before anybody waits for them.
-        if self.is_idle or not self._request_count:
-            if self._late is None:
-                self._late = self._loop.call_later(self._limits.header_seconds, self._refuse_head)
-        elif self._late is not None:
-            self._late.cancel()
-            self._late = None
+        if self._request_count != requests:
+            message, self._payload = self._messages[-1]
+            self._unreadable = isinstance(message, _ErrInfo)
+            if self._late is not None:
+                self._late.cancel()
+                self._late = None
+        elif between_requests and self._late is None and data.strip(b"\r\n"):
+            self._late = self._loop.call_later(self._limits.header_seconds, self._refuse_head)
 
     def _refuse_head(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            error = RequestTimeout("head", self._limits.header_seconds)
-            self._messages.append((_ErrInfo(error.status, error, error.message), EMPTY_PAYLOAD))
-            self._waiter.set_result(None)
+        if self._waiter is None or self._waiter.done():  # the request before is being answered still
+            self._late = self._loop.call_later(self._limits.header_seconds, self._refuse_head)
+            return
+        error = RequestTimeout("head", self._limits.header_seconds)
+        self._messages.append((_ErrInfo(error.status, error, error.message), EMPTY_PAYLOAD))
+        self._waiter.set_result(None)
 
     def pause_writing(self) -> None:
         """Answers pile up, because the client does not take them: let it, for so long."""
@@ -109,11 +136,12 @@ class ContractProtocol(RequestHandler):
                 self._loop.call_later(self._limits.body_seconds, transport.abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget the deadlines."""
+        """Forget what there was to wait for."""
         super().connection_lost(exc)
         for timer in (self._late, self._untaken):
             if timer is not None:
                 timer.cancel()
+        self._payload = EMPTY_PAYLOAD
 
     def handle_error(
         self,
@@ -126,8 +154,11 @@ class ContractProtocol(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer had begun already")
         error = _named(status, exc, message or "")
+        if exc is not None:
+            exc.__traceback__ = None  # which holds what was sent, and itself, until the collector comes
         response = _refusal(error)
         response.force_close()
+        response.headers["Connection"] = "close"  # aiohttp takes what it could not read for HTTP/1.0
         return response
 
     async def finish_response(
@@ -192,6 +223,13 @@ def _named(status: int, exc: BaseException | None, message: str) -> ApiError:
         return UriTooLong() if isinstance(exc.args[0], bytearray) else HeadersTooLarge()
     if message.startswith("Too many headers"):
         return HeadersTooLarge()
+    if isinstance(exc, BadHttpMethod):
+        return InvalidRequest(
+            "The request's method is none that is known; see Allow of a 405 for those that are"
+        )
     if status < 500:
-        return InvalidRequest("The request is not HTTP/1.1 as this service reads it")
+        # The parser's own words, before what was sent; whatever else aiohttp says may repeat that.
+        reason, end, _ = message.removeprefix(BAD_START).partition(":\n\n")
+        why = f": {reason}" if end else ""
+        return InvalidRequest(f"The request is not HTTP/1.1 as this service reads it{why}")
     return InternalError()

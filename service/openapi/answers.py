@@ -41,9 +41,7 @@ class Customer(TypedDict):
 
     id: CustomerId
     object: Literal["customer"]
-    email: Annotated[
-        str, Field(description="As it was typed, trimmed.", json_schema_extra={"format": "email"})
-    ]
+    email: Annotated[str, Field(description="As it was typed, trimmed.")]
     name: str
     phone: str | None
     address: CustomerAddress | None

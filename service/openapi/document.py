@@ -13,7 +13,14 @@ from typing import Any
 
 from service.api_error import ApiError, phrase
 from service.openapi.examples import REQUEST_ID
-from service.openapi.headers import OF_ANSWERS, OF_ERRORS, answer_headers, request_header, request_headers
+from service.openapi.headers import (
+    OF_ANSWERS,
+    OF_ERRORS,
+    OF_OPERATIONS,
+    answer_headers,
+    request_header,
+    request_headers,
+)
 from service.openapi.refusals import OF_EVERY_ROUTE, Errors, by_status, refusals
 from service.openapi.schemas import Schemas
 from service.operation import JSON, About, Answer, Body, OpenRoute, Operation
@@ -85,9 +92,10 @@ def _operation(operation: Operation[Any], schemas: Schemas) -> Part:
     described["description"] += f"\n\nNeeds a key with the scope `{operation.scope}`."
     if operation.body is not None:
         described["requestBody"] = _body(operation.body, about, schemas)
-    described["responses"] = _answers(about, schemas) | _refusals(
-        refusals(operation), schemas, patches=operation.method == "PATCH"
-    )
+    refused = _refusals(refusals(operation), schemas, OF_OPERATIONS)
+    if operation.method == "PATCH":
+        refused["415"]["headers"] |= answer_headers("Accept-Patch")
+    described["responses"] = _answers(about, schemas, OF_OPERATIONS) | refused
     return described
 
 
@@ -117,12 +125,12 @@ def _body(body: Body, about: About, schemas: Schemas) -> Part:
     }
 
 
-def _answers(about: About, schemas: Schemas) -> dict[str, Part]:
-    return {str(answer.status): _answer(answer, about, schemas) for answer in about.answers}
+def _answers(about: About, schemas: Schemas, headers: tuple[str, ...] = ()) -> dict[str, Part]:
+    return {str(answer.status): _answer(answer, about, schemas, headers) for answer in about.answers}
 
 
-def _answer(answer: Answer, about: About, schemas: Schemas) -> Part:
-    made: Part = {"description": answer.text, "headers": answer_headers(*answer.headers)}
+def _answer(answer: Answer, about: About, schemas: Schemas, headers: tuple[str, ...]) -> Part:
+    made: Part = {"description": answer.text, "headers": answer_headers(*answer.headers, *headers)}
     if answer.model is not None:
         content = {"schema": schemas.of(answer.model)}
         if answer.examples:
@@ -140,16 +148,13 @@ def _link(name: str) -> Part:
     return {"operationId": name, "parameters": {"id": "$response.body#/id"}}
 
 
-def _refusals(errors: Errors, schemas: Schemas, *, patches: bool = False) -> dict[str, Part]:
+def _refusals(errors: Errors, schemas: Schemas, headers: tuple[str, ...] = ()) -> dict[str, Part]:
     made = {}
     for status, classes in errors.items():
-        names = ["Cache-Control", *OF_ERRORS.get(status, ())]
-        if status == 415 and patches:
-            names.append("Accept-Patch")
         lines = [f"`{error.code}`: {_summary(error)}" for error in classes]
         made[str(status)] = {
             "description": f"{phrase(status)}.\n\n" + "\n".join(f"- {line}" for line in lines),
-            "headers": answer_headers(*names),
+            "headers": answer_headers(*OF_ERRORS.get(status, ()), *headers),
             "content": {
                 JSON: {
                     "schema": schemas.error(status, [error.code for error in classes]),

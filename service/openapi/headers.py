@@ -9,8 +9,9 @@ from typing import Any
 
 from service.idempotency import MAX_KEY_LENGTH, PATTERN
 
-_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\uffff]*"'
-_TAGS = rf"^(?:\*|(?:,[ \t]*)*{_TAG}[ \t]*(?:,[ \t]*(?:{_TAG}[ \t]*)?)*)$"
+_TAG = '(?:W/)?"[!#-~]*"'
+_TAGS = rf"^(?:\*|{_TAG}(?: ?, ?{_TAG})*)$"
+"""As clients write them: what RFC 9110 allows beyond, and is taken, is for lists that were put together."""
 
 
 def _string(text: str, **rules: Any) -> dict[str, Any]:
@@ -63,6 +64,12 @@ OF_ANSWERS: dict[str, dict[str, Any]] = {
     ),
     "WWW-Authenticate": _always("How to authenticate.", 'Bearer realm="customers"'),
     "Retry-After": _always("Seconds after which a retry makes sense.", "1", pattern="^[1-9][0-9]*$"),
+    "RateLimit": _string(
+        'What is left to the key, where it has a limit: `"default";r=<requests>;t=<seconds>`.'
+    ),
+    "RateLimit-Policy": _string(
+        'The limit of the key, where it has one: `"default";q=<requests>;w=<seconds>`.'
+    ),
     "Accept-Patch": _string("The media types that PATCH takes (RFC 5789)."),
     "Content-Security-Policy": _always(
         "What the page may load: nothing from elsewhere.", "default-src 'none'"
@@ -71,6 +78,8 @@ OF_ANSWERS: dict[str, dict[str, Any]] = {
 """As components; those that an answer may lack are not required."""
 
 OF_EVERY_ANSWER = ("X-Request-Id",)
+OF_OPERATIONS = ("Cache-Control", "RateLimit", "RateLimit-Policy")
+"""Of those that need a key."""
 OF_ERRORS: dict[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
     429: ("Retry-After",),

@@ -20,6 +20,8 @@ from service.errors import (
     InvalidRequest,
     MerchantInactive,
     Overloaded,
+    RateLimited,
+    RequestTimeout,
     StoreUnavailableError,
     Unauthorized,
     UnknownParameter,
@@ -31,13 +33,14 @@ from service.operation import Operation
 
 Errors = dict[int, list[type[ApiError]]]
 
-OF_EVERY_ROUTE = (InvalidRequest, UriTooLong, HeadersTooLarge, InternalError)
+OF_EVERY_ROUTE = (InvalidRequest, RequestTimeout, UriTooLong, HeadersTooLarge, InternalError)
 OF_EVERY_OPERATION = (
     *OF_EVERY_ROUTE,
     UnknownParameter,
     Unauthorized,
     MerchantInactive,
     Forbidden,
+    RateLimited,
     Overloaded,
     StoreUnavailableError,
 )

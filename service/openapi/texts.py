@@ -18,7 +18,7 @@ from service.openapi.examples import (
 from service.operation import About, Answer
 
 TRACING = ("X-Correlation-Id", "traceparent")
-CHANGE_HEADERS = ("Cache-Control", "ETag", "Idempotent-Replayed")
+CHANGE_HEADERS = ("ETag", "Idempotent-Replayed")
 
 CREATE_CUSTOMER = About(
     "createCustomer",
@@ -48,7 +48,7 @@ CREATE_CUSTOMERS = About(
     "Each item succeeds or fails by itself, with what POST /v1/customers would have answered; the answer is "
     "200 even if all fail. An `Idempotency-Key` K stands for K/0, K/1, …, in the items' order; items that "
     "failed run again.",
-    (Answer(200, "What became of each item, in order.", Batch, ("Cache-Control",), {"two": BATCH_RESULTS}),),
+    (Answer(200, "What became of each item, in order.", Batch, examples={"two": BATCH_RESULTS}),),
     headers=("Idempotency-Key", *TRACING),
     examples={"two": BATCH},
 )
@@ -59,7 +59,7 @@ LIST_CUSTOMERS = About(
     "Newest first, in pages. To go on, pass the last id of a page as `startingAfter`; to go back, its first "
     "as `endingBefore`. Filters are exact and are combined with AND. A list may be a moment behind; only the "
     "filter `email` always sees every change that was answered.",
-    (Answer(200, "A page.", CustomerList, ("Cache-Control",), {"john": LIST}),),
+    (Answer(200, "A page.", CustomerList, examples={"john": LIST}),),
     errors=(InvalidCursor,),
 )
 
@@ -72,10 +72,10 @@ GET_CUSTOMER = About(
             200,
             "The customer, or its tombstone.",
             Customer | Tombstone,
-            ("Cache-Control", "ETag"),
+            ("ETag",),
             {"john": JOHN, "withStats": JOHN_WITH_STATS, "tombstone": TOMBSTONE},
         ),
-        Answer(304, "The client has this version already.", headers=("Cache-Control", "ETag")),
+        Answer(304, "The client has this version already.", headers=("ETag",)),
     ),
     headers=("If-None-Match",),
     links=("getCustomer", "updateCustomer", "deleteCustomer"),

@@ -263,12 +263,12 @@ async def client_session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @asynccontextmanager
-async def running_api(database: TestDatabase) -> AsyncIterator[RunningApi]:
+async def running_api(database: TestDatabase, settings: Settings | None = None) -> AsyncIterator[RunningApi]:
     """An API on this database, seen by a new merchant whose client reads and writes."""
     async with (
         operating(database) as operator,
         Database.connect(database.url) as application,
-        serving(Settings(), database.url, operator.master_keys) as url,
+        serving(settings or Settings(), database.url, operator.master_keys) as url,
         client_session() as session,
     ):
         nobody = RunningApi(url, application, operator, "", Client(session, url, ""))

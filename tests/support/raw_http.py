@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 
 ANSWER_SECONDS = 10.0
+DRIP_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,25 @@ class Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
+    @property
+    def port(self) -> int:
+        """The client's own."""
+        return int(self.writer.get_extra_info("sockname")[1])
+
     def send(self, data: bytes) -> None:
         """Send these bytes, some time."""
         self.writer.write(data)
+
+    async def drip(self, data: bytes, then: bytes = b"") -> Raw:
+        """Send byte after byte, and the rest at once, until there is an answer."""
+        answer = asyncio.create_task(self.answer())
+        for number in range(len(data)):
+            done, _ = await asyncio.wait({answer}, timeout=DRIP_SECONDS)
+            if done:
+                break
+            self.send(data[number : number + 1])
+        self.send(then)
+        return await answer
 
     async def answer(self) -> Raw:
         """The next answer."""
@@ -67,7 +84,7 @@ class Connection:
 
     async def statuses(self, seconds: float = ANSWER_SECONDS) -> list[int]:
         """The statuses of all answers until the server closes the connection."""
-        return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", await self.rest(seconds))]
+        return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", await self.rest(seconds))]
 
 
 @asynccontextmanager

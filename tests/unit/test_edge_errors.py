@@ -54,7 +54,7 @@ REFUSALS: list[ApiError] = [
     errors.InvalidRequest("…", param="email"),
     errors.UnknownParameter("limt"),
     errors.InvalidCursor("startingAfter"),
-    errors.CustomerTooLarge(2, 1),
+    errors.CustomerTooLarge(2, 1, "metadata", 1),
     errors.Unauthorized(),
     errors.MerchantInactive(),
     errors.Forbidden("write"),
