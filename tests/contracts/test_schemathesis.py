@@ -27,7 +27,8 @@ async def ask(database: TestDatabase, keys: Path, *options: str) -> None:
         other = await api.of_new_merchant()
         named = {"one merchant": api.client.key, "another merchant": other.client.key}
         entries = [
-            {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]} for name, key in named.items()
+            {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]}
+            for name, key in named.items()
         ]
         keys.write_bytes(orjson.dumps({"auth": entries}))
         asked = await asyncio.create_subprocess_exec(
