@@ -8,7 +8,7 @@ memory does not grow with their number.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple, Protocol
@@ -30,6 +30,10 @@ FIRST, LAST = "", "~"
 """Below and above every customer's id."""
 
 
+Tell = Callable[[int], None]
+"""Is told how many more events are done."""
+
+
 class Reader(Protocol):
     """What statements are run on: a `Database`, or a `Connection`."""
 
@@ -46,10 +50,11 @@ class Replayed(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The customers that a page brought to their end, and how many events it had."""
+    """The customers that a page brought to their end, how many events it had, and whether it is the last."""
 
     customers: list[Replayed]
     events: int
+    is_last: bool
 
 
 class _Span(NamedTuple):
@@ -68,11 +73,11 @@ async def replay(
     *,
     customer_id: str | None = None,
     until: int = LATEST,
-    page: int = PAGE,
 ) -> AsyncIterator[Batch]:
     """The merchant's customers in the order of their ids; those without events until then are left out."""
     folding = _Folding(merchant_id, master_keys)
     span = _Span(customer_id or FIRST, customer_id or LAST, 0, until)
+    page = PAGE
     rows = await _read(reader, merchant_id, span, page)
     while len(rows) == page:
         end = rows[-1]
@@ -113,7 +118,7 @@ class _Folding:
                 self._open = self._fold(customer_id, own, self._open)
         if is_last and self._open is not None:
             complete.append(self._open)
-        return Batch(complete, events)
+        return Batch(complete, events, is_last)
 
     def _fold(self, customer_id: str, rows: Sequence[Row], begun: Replayed | None) -> Replayed:
         if begun is not None and begun.error is not None:

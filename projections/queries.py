@@ -24,6 +24,7 @@ PUT_ROWS = _STATEMENTS["put_rows"]
 PUT_MESSAGES = _STATEMENTS["put_messages"]
 HASHES_AT = _STATEMENTS["hashes_at"]
 EVENTS_OF = _STATEMENTS["events_of"]
+ROWS_BETWEEN = _STATEMENTS["rows_between"]
 
 _BILLING = read_statements(SQL / "billing.sql")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from events.database import Database, Row
+from events.replay import Tell
 from projections.billing import put_states
 from projections.billing_message import LINKED, BillingEvent
 from projections.queries import (
@@ -20,7 +21,7 @@ from projections.queries import (
     PUT_STATES,
     TAKE_ARRIVED,
 )
-from projections.rebuild_customers import CONNECTIONS, ROUNDS, Tell
+from projections.rebuild_customers import CONNECTIONS, ROUNDS
 from projections.shadows import Shadows, patiently, shadowed, shadows_of
 
 TABLES = ("charges", "invoices", "customer_stats")

@@ -11,7 +11,7 @@ missed, and lists never go back. A read by id folds what its row lacks, whicheve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -19,7 +19,7 @@ from events.database import Database
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from events.queries import MERCHANTS_WITH_EVENTS
-from events.replay import Replayed, replay
+from events.replay import Replayed, Tell, replay
 from projections.customers import NAME, Target, catch_up, catch_up_within, put_rows, row_of
 from projections.parking import park_customer, reason_of
 from projections.queries import (
@@ -42,9 +42,6 @@ NEAR = 500
 ROUNDS = 20
 """After so many even that has to do: writers may be faster than we are."""
 MERCHANTS = 100
-
-Tell = Callable[[int], None]
-"""Is told how many more events were applied."""
 
 log = structlog.get_logger(__name__)
 

@@ -25,6 +25,7 @@ from service.cli import (
     project,
     rebuild,
     relay,
+    replay,
     serve,
     up,
 )
@@ -80,6 +81,8 @@ app.command("relay")(relay.relay)
 app.command("project")(project.project)
 app.command("migrate")(migrate.migrate)
 app.command("history")(history.history)
+app.command("replay")(replay.replay)
+app.command("export")(replay.export)
 app.command("rebuild")(rebuild.rebuild)
 app.command("master-key")(master_key.master_key)
 app.add_typer(merchants.app, name="merchants")

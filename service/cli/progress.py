@@ -5,15 +5,14 @@ It is on stderr, so that what a command prints can be kept while the bar is watc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-Tell = Callable[[int], None]
-"""Is told how many more are done."""
+from events.replay import Tell
 
 
 @contextmanager

@@ -13,11 +13,12 @@ import typer
 
 from events.database import Database
 from events.queries import MERCHANTS_WITH_EVENTS
+from events.replay import Tell
 from projections.queries import INBOX_SIZE
 from projections.rebuild_billing import rebuild_billing
 from projections.rebuild_customers import rebuild_customers
 from service.cli.options import DataDir
-from service.cli.progress import Tell, progress
+from service.cli.progress import progress
 from service.cli.running import run
 from service.databases import find_database
 from service.logs import configure_logs

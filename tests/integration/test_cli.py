@@ -53,7 +53,7 @@ def terminal(capsys: pytest.CaptureFixture[str]) -> Terminal:
 
 def test_help_names_every_command(terminal: Terminal) -> None:
     said = terminal.run("--help")
-    everything = "up demo serve relay project migrate history rebuild merchants keys parked"
+    everything = "up demo serve relay project migrate history replay export rebuild merchants keys parked"
     for command in everything.split():
         assert command in said
 
