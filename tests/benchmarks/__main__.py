@@ -25,11 +25,13 @@ from tests.benchmarks import (
     batch,
     footprint,
     get,
+    history,
     idempotency,
     patch,
     post,
     processes,
     profiling,
+    rebuild,
     relay,
     report,
     sustained,
@@ -56,6 +58,8 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "worker": worker.run,
     "visible": visible.run,
     "sustained": sustained.run,
+    "history": history.run,
+    "rebuild": rebuild.run,
 }
 DEFAULT_PEERS = "P1,P4"
 

@@ -39,9 +39,13 @@ class Plan:
     """Events that wait for the relay, and messages that wait for a worker."""
     steady: float = 20
     """How long a load lasts that has to be kept up with."""
+    versions: int = 10_000
+    """Of the customer whose history is read."""
 
 
-QUICK = Plan(rounds=1, seconds=3, warm_up=1, quiet=3, connections=(32,), backlog=5_000, steady=5)
+QUICK = Plan(
+    rounds=1, seconds=3, warm_up=1, quiet=3, connections=(32,), backlog=5_000, steady=5, versions=1_000
+)
 
 
 @dataclass(frozen=True)
