@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from projections.customer_list import ALWAYS, EARLIEST, LATEST, Filters, Span
+from projections.search_terms import wanted_terms
 from service.email_address import lookup_key
 from service.errors import InvalidRequest
-from service.parameters import CursorId, Expandable, must, whole_number
+from service.parameters import CursorId, Expandable, Flag, must, whole_number
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that dates of four-digit years know
-EARLIEST, LATEST = 0, 2**62
-"""Moments (µs) between which everything happens."""
+MAX_WORDS_LENGTH = 256  # code points of q
+MAX_COMPANY_NAME_LENGTH = 256
+MAX_KEY_LENGTH = 40
+MAX_VALUE_LENGTH = 500
 
 _MICROSECONDS = 1_000_000  # in a second
-
-Span = tuple[int, int]
-"""From one moment until another, both inclusive, in µs since 1970."""
 
 
 def _not_empty(text: str) -> str:
@@ -29,26 +31,90 @@ def _not_empty(text: str) -> str:
     return text
 
 
+def _at_most(length: int) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if len(text) > length:
+            raise must(f"have at most {length} characters, it has {len(text)}")
+        return _not_empty(text)
+
+    return check
+
+
+def _key(text: str) -> str:
+    if not 1 <= len(text) <= MAX_KEY_LENGTH or "[" in text or "]" in text:
+        raise must(f"have a key of 1 to {MAX_KEY_LENGTH} characters without [ and ]")
+    return text
+
+
 Limit = Annotated[int, BeforeValidator(whole_number(1, MAX_LIMIT)), Field(ge=1, le=MAX_LIMIT)]
 Second = Annotated[int, BeforeValidator(whole_number(0, LATEST_SECOND)), Field(ge=0, le=LATEST_SECOND)]
 Exactly = Annotated[str, AfterValidator(_not_empty), Field(json_schema_extra={"minLength": 1})]
+Words = Annotated[
+    str, BeforeValidator(_at_most(MAX_WORDS_LENGTH)), Field(min_length=1, max_length=MAX_WORDS_LENGTH)
+]
+CompanyName = Annotated[
+    str,
+    BeforeValidator(_at_most(MAX_COMPANY_NAME_LENGTH)),
+    Field(min_length=1, max_length=MAX_COMPANY_NAME_LENGTH),
+]
+Key = Annotated[
+    str, BeforeValidator(_key), Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=r"^[^\[\]]*$")
+]
+Value = Annotated[
+    str, BeforeValidator(_at_most(MAX_VALUE_LENGTH)), Field(min_length=1, max_length=MAX_VALUE_LENGTH)
+]
 
 
 class ListParameters(Expandable):
     """The parameters of GET /v1/customers."""
 
-    limit: Limit = DEFAULT_LIMIT
-    starting_after: CursorId | None = None
-    ending_before: CursorId | None = None
-    email: Exactly | None = None
-    created_gt: Second | None = Field(None, alias="created[gt]")
-    created_gte: Second | None = Field(None, alias="created[gte]")
-    created_lt: Second | None = Field(None, alias="created[lt]")
-    created_lte: Second | None = Field(None, alias="created[lte]")
-    updated_gt: Second | None = Field(None, alias="updated[gt]")
-    updated_gte: Second | None = Field(None, alias="updated[gte]")
-    updated_lt: Second | None = Field(None, alias="updated[lt]")
-    updated_lte: Second | None = Field(None, alias="updated[lte]")
+    limit: Limit = Field(DEFAULT_LIMIT, description="How many customers a page has at most.")
+    starting_after: CursorId | None = Field(
+        None, description="A customer's id: the page begins with the next older one."
+    )
+    ending_before: CursorId | None = Field(
+        None, description="A customer's id: the page ends with the next newer one."
+    )
+    email: Exactly | None = Field(None, description="The email, in any spelling. Never behind.")
+    company_name: CompanyName | None = Field(None, description="The companyName, exactly.")
+    metadata: dict[Key, Value] = Field(
+        default_factory=dict, description="The value of a metadata key, exactly; several keys may be given."
+    )
+    q: Words | None = Field(
+        None,
+        description="Words: each is the beginning of a word in email, name or companyName. "
+        "Case and accents make no difference.",
+    )
+    created_gt: Second | None = Field(None, alias="created[gt]", description="Created after this second.")
+    created_gte: Second | None = Field(
+        None, alias="created[gte]", description="Created within this second or later."
+    )
+    created_lt: Second | None = Field(None, alias="created[lt]", description="Created before this second.")
+    created_lte: Second | None = Field(
+        None, alias="created[lte]", description="Created within this second or earlier."
+    )
+    updated_gt: Second | None = Field(
+        None, alias="updated[gt]", description="Last changed after this second."
+    )
+    updated_gte: Second | None = Field(
+        None, alias="updated[gte]", description="Last changed within this second or later."
+    )
+    updated_lt: Second | None = Field(
+        None, alias="updated[lt]", description="Last changed before this second."
+    )
+    updated_lte: Second | None = Field(
+        None, alias="updated[lte]", description="Last changed within this second or earlier."
+    )
+    deleted: Flag = Field(
+        False,
+        description="List deleted customers too. No filter but created and updated matches them.",
+    )
+    count: Flag = Field(
+        False, description="Count what matches the filters, whatever the page: totalCount, up to 10,000."
+    )
+    fresh: Flag = Field(
+        False, description="Wait, for 2 seconds at most, until all that was stored before is in the list."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +128,22 @@ class ListQuery:
     starting_after: str | None = None
     ending_before: str | None = None
     email_key: str | None = None
-    created: Span = (EARLIEST, LATEST)
-    updated: Span = (EARLIEST, LATEST)
+    created: Span = ALWAYS
+    updated: Span = ALWAYS
     with_stats: bool = False
+    company_name: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    words: str | None = None
+    deleted: bool = False
+    count: bool = False
+    fresh: bool = False
+
+    def filters(self, merchant_id: str) -> Filters:
+        """All filters but `email`, as the read model of this merchant takes them."""
+        terms = wanted_terms(
+            merchant_id, company_name=self.company_name, metadata=self.metadata, words=self.words
+        )
+        return Filters(self.created, self.updated, terms, self.deleted)
 
 
 def list_query(asked: ListParameters) -> ListQuery:
@@ -79,6 +158,12 @@ def list_query(asked: ListParameters) -> ListQuery:
         _span(asked.created_gt, asked.created_gte, asked.created_lt, asked.created_lte),
         _span(asked.updated_gt, asked.updated_gte, asked.updated_lt, asked.updated_lte),
         asked.expand is not None,
+        asked.company_name,
+        asked.metadata,
+        asked.q,
+        asked.deleted,
+        asked.count,
+        asked.fresh,
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
+from projections.customer_list import EARLIEST, LATEST
 from service.errors import ApiError, InvalidCursor, InvalidRequest, UnknownParameter
-from service.list_query import EARLIEST, LATEST, ListParameters, ListQuery, list_query
+from service.list_query import ListParameters, ListQuery, list_query
 from service.parameters import Expandable, Parameters, parse_query
 
 ID = "cus_01jd4q8w9zexampxexampxe000"
