@@ -13,7 +13,7 @@ import orjson
 
 from events.mapper import to_microseconds
 from projections.delivery import Delivery
-from projections.search_terms import terms_of
+from projections.search_terms import NO_TERMS, Terms, terms_of
 
 
 class CustomerChange(NamedTuple):
@@ -31,7 +31,7 @@ class CustomerChange(NamedTuple):
     recorded_at: int
     deleted: bool
     body: bytes
-    terms: str
+    terms: Terms
 
 
 def merchant_of(delivery: Delivery) -> str:
@@ -59,7 +59,7 @@ def read_change(delivery: Delivery) -> CustomerChange | None:
             to_microseconds(datetime.fromisoformat(told["timestamp"])),
             deleted,
             orjson.dumps(data),
-            "" if deleted else terms_of(merchant_id, data),
+            NO_TERMS if deleted else terms_of(merchant_id, data),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

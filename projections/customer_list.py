@@ -13,7 +13,7 @@ beyond: the one finds soon what is common, the other what is rare.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from events.database import Database, Row
 from events.statements import Statement
@@ -30,18 +30,20 @@ from projections.queries import (
 from projections.search_terms import WantedTerms
 
 # The planner must see the values: which index is good depends on them, and filters that were not given
-# vanish. No page is worth a look at every customer.
+# vanish. No page is worth a look at every customer. What lists read is mostly in memory.
 LIST_SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
     "enable_seqscan": "off",
+    "random_page_cost": "1.1",
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
 
-NEAREST = (5_000, 20_000)
-"""How many customers are looked at, first and then, before an index of the filters is asked.
+NEAREST = (500, 5_000, 20_000)
+"""How many customers are looked at, step by step, before an index of the filters is asked.
 
-5,000 of them take about a millisecond, as do some hundred scattered ones that an index has found.
+5,000 of them take about a millisecond, as do some hundred scattered ones that an index has found. A step that
+finds nobody is the last: who matches is rare then, or far away.
 """
 
 MOST_COUNTED = 10_000
@@ -74,7 +76,7 @@ class Filters(NamedTuple):
     @property
     def kinds(self) -> tuple[bool, ...]:
         """The values of `deleted` that rows may have."""
-        return (False, True) if self.deleted and self.terms == WantedTerms() else (False,)
+        return (False, True) if self.deleted and self.terms.query() is None else (False,)
 
 
 class Listed(NamedTuple):
@@ -139,10 +141,7 @@ class CustomerList:
         self._updated = filters.updated
         # Nothing is updated before it was created.
         self._created = meet(filters.created, (EARLIEST, filters.updated[1]))
-        self._query = filters.terms.query()
-        index_query = filters.terms.index_query()
-        # What the index is asked for in full, rows need not be asked for again.
-        self._queries = (self._query if self._query != index_query else None, index_query)
+        self._terms = filters.terms
 
     async def page(self, limit: int, span: Span = ALWAYS, direction: Direction = OLDER) -> Page:
         """Of those created within the span the `limit` nearest in this direction. Raises StoreError."""
@@ -162,12 +161,12 @@ class CustomerList:
         total = 0
         for deleted in self._kinds:
             filters = self._filters(deleted, self._created)
-            found = await self._database.fetch(COUNT, *filters, *self._queries, MOST_COUNTED + 1)
+            found = await self._database.fetch(COUNT, *filters, MOST_COUNTED + 1)
             total += found[0]["total"]
         return Total(min(total, MOST_COUNTED), total > MOST_COUNTED)
 
     async def _nearest(self, deleted: bool, span: Span, wanted: int, direction: Direction) -> Sequence[Row]:
-        if self._query is None and self._updated == ALWAYS:
+        if self._terms.query() is None and self._updated == ALWAYS:
             return await self._look(deleted, span, wanted, direction)
         found: list[Row] = []
         for number in NEAREST:
@@ -182,19 +181,20 @@ class CustomerList:
         return found + await self._search(deleted, span, wanted - len(found), direction)
 
     async def _look(self, deleted: bool, span: Span, wanted: int, direction: Direction) -> list[Row]:
-        return await self._database.fetch(direction.page, *self._filters(deleted, span), self._query, wanted)
+        return await self._database.fetch(direction.page, *self._filters(deleted, span), wanted)
 
     async def _search(self, deleted: bool, span: Span, wanted: int, direction: Direction) -> list[Row]:
         filters = self._filters(deleted, span)
-        return await self._database.fetch(SEARCH, *filters, *self._queries, direction.sign, wanted)
+        return await self._database.fetch(SEARCH, *filters, direction.sign, wanted)
 
     async def _edge(self, deleted: bool, span: Span, number: int, direction: Direction) -> int | None:
         """Where the nearest so many end; None if there are not more."""
         found = await self._database.fetch(direction.edge, self._merchant_id, deleted, *span, number)
         return int(found[0]["created_at"]) if found else None
 
-    def _filters(self, deleted: bool, span: Span) -> tuple[str, bool, int, int, int, int]:
-        return self._merchant_id, deleted, *span, *self._updated
+    def _filters(self, deleted: bool, span: Span) -> tuple[Any, ...]:
+        terms = self._terms
+        return self._merchant_id, deleted, *span, *self._updated, terms.query(), terms.patterns()
 
 
 def _listed(row: Row) -> Listed:

@@ -1,12 +1,14 @@
 """What filters look for: the terms that a customer has, and those that a list wants.
 
-In: members of a customer, or the values of filters. Out: terms, which the read model keeps in one indexed
-column (a tsvector of ready lexemes: no parser or dictionary of PostgreSQL sees them), and the tsquery over
-them. The same terms decide here, in Python, where a customer is read alone.
+In: members of a customer, or the values of filters. Out: `Terms`, which the read model keeps with the
+customer, and `WantedTerms`, what a statement asks for. The same two decide here, in Python, where a
+customer is read alone.
 
-There are two kinds. `companyName` and each pair of `metadata` are matched whole: they become a digest of
-merchant, member and value. The words of email, name and `companyName` are matched by their beginning: they
-stand as they are, behind the merchant's mark. Merchants share one index, and none finds a term of another.
+`companyName` and each pair of `metadata` are matched whole: their term is a digest of merchant, member and
+value. The words of email, name and `companyName` are matched by their beginning: their term is their first
+letters, and the words stand beside. So one index, a tsvector of ready lexemes, which no parser or
+dictionary of PostgreSQL sees, serves both. Asked for a term as such it goes from customer to customer;
+beginnings shorter than a term's are dearer, as it gathers everybody with any of them first.
 
 A word is a run of letters and digits after folding: NFKD, case-folded, without accents (combining marks).
 So `jor` finds Jörg, and `strasse` finds Straße.
@@ -23,52 +25,73 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 WORD_LENGTH = 64  # code points of a word that count, stored or wanted
-WORDS_BY_INDEX = 3
-"""Words of a search that the index is asked for: each costs the more, the more customers have it."""
+TERM_LENGTH = 4  # code points of a word that the index knows
+ENOUGH = 2  # terms to find few customers by
+SHORT_BY_INDEX = 3
+"""Words shorter than a term that the index is asked for; none where there are enough terms."""
 
 _WORD = re.compile(r"[^\W_]+")
 _DIGEST_BYTES = 15  # 20 characters, without padding
 _MARK_BYTES = 6  # 8 characters
 _NOBODY = "nobody"
-"""No customer's term: neither a digest nor a marked word."""
+"""No customer's term: neither a digest nor marked as a merchant's."""
 
 
-def terms_of(merchant_id: str, customer: Mapping[str, Any]) -> str:
-    """The terms of a customer, given as the contract's object, with a blank between each."""
+class Terms(NamedTuple):
+    """What a customer is found by. `terms` have a blank between each, `words` one before each."""
+
+    terms: str
+    words: str
+
+
+NO_TERMS = Terms("", "")
+"""Those of a tombstone: nobody finds it by its values."""
+
+
+def terms_of(merchant_id: str, customer: Mapping[str, Any]) -> Terms:
+    """The terms of a customer, given as the contract's object."""
     company_name, metadata = customer["companyName"], customer["metadata"]
-    prefix = _mark(merchant_id)
+    mark = _mark(merchant_id)
     words = _words(f"{customer['email']} {customer['name']} {company_name or ''}")
-    terms = [prefix + word for word in words]
+    terms = [mark + word[:TERM_LENGTH] for word in words]
     if company_name is not None:
         terms.append(_digest(merchant_id, "companyName", "", company_name))
     if metadata is not None:
         terms += [_digest(merchant_id, "metadata", key, value) for key, value in metadata.items()]
-    return " ".join(terms)
+    return Terms(" ".join(terms), " ".join(("", *words)))
 
 
 class WantedTerms(NamedTuple):
-    """All that a customer must have: these terms, and for each of these beginnings a term that begins so."""
+    """All that a customer must have: these terms, and for each of these words one that begins so.
+
+    Words come the longest first.
+    """
 
     whole: tuple[str, ...] = ()
-    beginnings: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    mark: str = ""
+    """What the terms of words begin with."""
 
-    def match(self, terms: str) -> bool:
-        """Whether a customer with these terms (as `terms_of` gives them) has all of it."""
-        have = terms.split(" ")
-        return set(self.whole) <= set(have) and all(
-            any(term.startswith(beginning) for term in have) for beginning in self.beginnings
+    def match(self, customer: Terms) -> bool:
+        """Whether a customer has all of it."""
+        have = customer.terms.split(" ")
+        return all(term in have for term in self.whole) and all(
+            f" {word}" in customer.words for word in self.words
         )
 
     def query(self) -> str | None:
-        """The same as a tsquery; None where nothing is wanted."""
-        return _tsquery(self.whole, self.beginnings)
+        """A tsquery that finds all who match, and some who do not: of words it asks the first letters."""
+        long = [word for word in self.words if len(word) >= TERM_LENGTH]
+        short = self.words[len(long) :]
+        # Nothing to escape: digests and marks are base64, words are letters and digits.
+        parts = [f"'{term}'" for term in (*self.whole, *(self.mark + word[:TERM_LENGTH] for word in long))]
+        if len(parts) < ENOUGH:
+            parts += [f"'{self.mark}{word}':*" for word in short[:SHORT_BY_INDEX]]
+        return " & ".join(parts) or None
 
-    def index_query(self) -> str | None:
-        """What the index is asked for: it finds all who match, and others, whose rows tell by `query`.
-
-        A common beginning is dear (the index reads every customer that has it): only the longest are asked.
-        """
-        return _tsquery(self.whole, self.beginnings[:WORDS_BY_INDEX])
+    def patterns(self) -> list[str]:
+        """What the words of all who match are LIKE."""
+        return [f"% {word}%" for word in self.words]
 
 
 def wanted_terms(
@@ -82,17 +105,10 @@ def wanted_terms(
     whole = [_digest(merchant_id, "metadata", key, value) for key, value in (metadata or {}).items()]
     if company_name is not None:
         whole.append(_digest(merchant_id, "companyName", "", company_name))
-    beginnings = _distinct(_words(words or ""))
-    if words is not None and not beginnings:
+    distinct = _distinct(_words(words or ""))
+    if words is not None and not distinct:
         whole.append(_NOBODY)
-    prefix = _mark(merchant_id)
-    return WantedTerms(tuple(whole), tuple(prefix + word for word in beginnings))
-
-
-def _tsquery(whole: Iterable[str], beginnings: Iterable[str]) -> str | None:
-    # Nothing to escape: digests are base64, words are letters and digits.
-    parts = [f"'{term}'" for term in whole] + [f"'{term}':*" for term in beginnings]
-    return " & ".join(parts) or None
+    return WantedTerms(tuple(whole), tuple(distinct), _mark(merchant_id))
 
 
 def _distinct(words: Iterable[str]) -> list[str]:
@@ -126,6 +142,6 @@ def _digest(merchant_id: str, member: str, key: str, value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _mark(merchant_id: str) -> str:
-    """What words of this merchant begin with; the row's own merchant decides, should two have one mark."""
+    """What tells the merchant's words from others'; should two have one mark, their rows tell them apart."""
     digest = blake2b(merchant_id.encode(), digest_size=_MARK_BYTES).digest()
     return b2a_base64(digest, newline=False).decode() + ":"

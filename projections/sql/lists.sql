@@ -1,4 +1,4 @@
--- page_older: live or deleted customers created and updated within these spans that match, newest first
+-- page_older: live or deleted customers created and updated within these spans that match, newest first; no index is asked for terms
 SELECT customer_id, created_at, updated_at, deleted, body
 FROM projections.customers
 WHERE merchant_id = $1
@@ -6,8 +6,9 @@ WHERE merchant_id = $1
     AND created_at BETWEEN $3 AND $4
     AND updated_at BETWEEN $5 AND $6
     AND ($7::text IS NULL OR ts_match_vq(terms, $7::text::tsquery))
+    AND words LIKE ALL ($8::text[])
 ORDER BY created_at DESC
-LIMIT $8;
+LIMIT $9;
 
 -- page_newer: the same, oldest first
 SELECT customer_id, created_at, updated_at, deleted, body
@@ -17,8 +18,9 @@ WHERE merchant_id = $1
     AND created_at BETWEEN $3 AND $4
     AND updated_at BETWEEN $5 AND $6
     AND ($7::text IS NULL OR ts_match_vq(terms, $7::text::tsquery))
+    AND words LIKE ALL ($8::text[])
 ORDER BY created_at
-LIMIT $8;
+LIMIT $9;
 
 -- edge_older: when that live or deleted customer was created that comes after so many others, newest first
 SELECT created_at
@@ -47,8 +49,8 @@ WHERE merchant_id = $1
     AND deleted = $2
     AND created_at BETWEEN $3 AND $4
     AND updated_at BETWEEN $5 AND $6
-    AND ($7::text IS NULL OR ts_match_vq(terms, $7::text::tsquery))
-    AND ($8::text IS NULL OR terms @@ $8::text::tsquery)
+    AND ($7::text IS NULL OR terms @@ $7::text::tsquery)
+    AND words LIKE ALL ($8::text[])
 ORDER BY created_at * $9::bigint
 LIMIT $10;
 
@@ -60,7 +62,7 @@ FROM (
         AND deleted = $2
         AND created_at BETWEEN $3 AND $4
         AND updated_at BETWEEN $5 AND $6
-        AND ($7::text IS NULL OR ts_match_vq(terms, $7::text::tsquery))
-        AND ($8::text IS NULL OR terms @@ $8::text::tsquery)
+        AND ($7::text IS NULL OR terms @@ $7::text::tsquery)
+        AND words LIKE ALL ($8::text[])
     LIMIT $9
 ) AS matching;

@@ -101,7 +101,7 @@ WHERE merchant_id = $1
 
 -- put_rows: rows as they are after these events, never backward; terms have a blank between each
 INSERT INTO projections.customers AS c (
-    merchant_id, customer_id, version, created_at, updated_at, deleted, body, terms
+    merchant_id, customer_id, version, created_at, updated_at, deleted, body, terms, words
 )
 SELECT
     $1,
@@ -111,20 +111,23 @@ SELECT
     r.updated_at,
     r.deleted,
     r.body,
-    array_to_tsvector(string_to_array(r.terms, ' '))
-FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bytea[], $8::text[])
-    AS r (customer_id, version, created_at, updated_at, deleted, body, terms)
+    array_to_tsvector(string_to_array(r.terms, ' ')),
+    r.words
+FROM unnest(
+    $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bytea[], $8::text[], $9::text[]
+) AS r (customer_id, version, created_at, updated_at, deleted, body, terms, words)
 ON CONFLICT (merchant_id, customer_id) DO UPDATE
 SET version = EXCLUDED.version,
     updated_at = EXCLUDED.updated_at,
     deleted = EXCLUDED.deleted,
     body = EXCLUDED.body,
-    terms = EXCLUDED.terms
+    terms = EXCLUDED.terms,
+    words = EXCLUDED.words
 WHERE c.version < EXCLUDED.version;
 
 -- put_messages: rows as messages tell them, never backward; created_at is null where the creation is not among them
 INSERT INTO projections.customers AS c (
-    merchant_id, customer_id, version, created_at, updated_at, deleted, body, terms
+    merchant_id, customer_id, version, created_at, updated_at, deleted, body, terms, words
 )
 SELECT
     r.merchant_id,
@@ -134,10 +137,12 @@ SELECT
     r.updated_at,
     r.deleted,
     r.body,
-    array_to_tsvector(string_to_array(r.terms, ' '))
+    array_to_tsvector(string_to_array(r.terms, ' ')),
+    r.words
 FROM unnest(
-    $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bytea[], $8::text[]
-) AS r (merchant_id, customer_id, version, created_at, updated_at, deleted, body, terms)
+    $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bytea[],
+    $8::text[], $9::text[]
+) AS r (merchant_id, customer_id, version, created_at, updated_at, deleted, body, terms, words)
 LEFT JOIN projections.customers AS was
     ON was.merchant_id = r.merchant_id AND was.customer_id = r.customer_id
 WHERE coalesce(r.created_at, was.created_at) IS NOT NULL
@@ -146,7 +151,8 @@ SET version = EXCLUDED.version,
     updated_at = EXCLUDED.updated_at,
     deleted = EXCLUDED.deleted,
     body = EXCLUDED.body,
-    terms = EXCLUDED.terms
+    terms = EXCLUDED.terms,
+    words = EXCLUDED.words
 WHERE c.version < EXCLUDED.version;
 
 -- events_of: all events of one customer, with the data key that opens them

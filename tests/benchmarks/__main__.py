@@ -25,6 +25,7 @@ from tests.benchmarks import (
     footprint,
     get,
     idempotency,
+    lists,
     patch,
     post,
     processes,
@@ -54,6 +55,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "worker": worker.run,
     "visible": visible.run,
     "sustained": sustained.run,
+    "lists": lists.run,
 }
 DEFAULT_PEERS = "P1,P4"
 

@@ -12,8 +12,8 @@ DELETE FROM projections.progress WHERE projection = 'customers';
 -- squawk-ignore ban-drop-table
 DROP TABLE projections.customers;
 
--- One row a customer, tombstones too; body is the response as JSON, so that a GET encodes nothing. terms has no
--- default: a worker of an older release must fail here, not write rows that no filter finds.
+-- One row a customer, tombstones too; body is the response as JSON, so that a GET encodes nothing. terms and
+-- words have no default: a worker of an older release must fail here, not write rows that no filter finds.
 CREATE TABLE projections.customers (
     merchant_id text COLLATE "C" NOT NULL,
     customer_id text COLLATE "C" NOT NULL,
@@ -23,6 +23,7 @@ CREATE TABLE projections.customers (
     deleted boolean NOT NULL,
     body bytea NOT NULL,
     terms tsvector NOT NULL,
+    words text COLLATE "C" NOT NULL,
     PRIMARY KEY (merchant_id, customer_id)
 );
 
