@@ -50,6 +50,22 @@ def test_both_ends_of_the_limit_are_taken(limit: int) -> None:
     assert parse_list_query([("limit", str(limit))]).limit == limit
 
 
+def test_every_filter_arrives() -> None:
+    query = parse_list_query(
+        [
+            ("companyName", "Acme"),
+            ("metadata[tier]", "gold"),
+            ("metadata[a b]", "c"),
+            ("q", "jo"),
+            ("deleted", "true"),
+            ("count", "true"),
+            ("fresh", "false"),
+        ]
+    )
+    assert (query.company_name, query.words, query.metadata) == ("Acme", "jo", {"tier": "gold", "a b": "c"})
+    assert (query.deleted, query.count, query.fresh) == (True, True, False)
+
+
 def test_only_one_cursor_may_be_given() -> None:
     assert isinstance(refusal(("startingAfter", ID), ("endingBefore", ID)), InvalidRequest)
 
