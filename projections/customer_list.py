@@ -42,9 +42,12 @@ LIST_SETTINGS = {
 NEAREST = (500, 5_000, 20_000)
 """How many customers are looked at, step by step, before an index of the filters is asked.
 
-5,000 of them take about a millisecond, as do some hundred scattered ones that an index has found. A step that
-finds nobody is the last: who matches is rare then, or far away.
+5,000 of them take about a millisecond, as do some hundred scattered ones that an index has found. The next
+step is made where this one lets expect that it fills the page.
 """
+
+NEAREST_BY_WORDS = NEAREST[1:]
+"""The same where words are wanted: those that many have are dear to find together."""
 
 MOST_COUNTED = 10_000
 
@@ -169,14 +172,16 @@ class CustomerList:
         if self._terms.query() is None and self._updated == ALWAYS:
             return await self._look(deleted, span, wanted, direction)
         found: list[Row] = []
-        for number in NEAREST:
+        steps = NEAREST_BY_WORDS if self._terms.words else NEAREST
+        for number, following in zip(steps, (*steps[1:], 0), strict=True):
             edge = await self._edge(deleted, span, number, direction)
             near, rest = direction.split(span, edge) if edge is not None else (span, None)
-            found += await self._look(deleted, near, wanted - len(found), direction)
+            seen = await self._look(deleted, near, wanted - len(found), direction)
+            found += seen
             if len(found) == wanted or rest is None:
                 return found
             span = rest
-            if not found:
+            if len(seen) * following < (wanted - len(found)) * number:
                 break
         return found + await self._search(deleted, span, wanted - len(found), direction)
 

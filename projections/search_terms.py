@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 WORD_LENGTH = 64  # code points of a word that count, stored or wanted
 TERM_LENGTH = 4  # code points of a word that the index knows
-ENOUGH = 2  # terms to find few customers by
+ENOUGH = 2  # terms to find few customers by; one company's name is enough
 SHORT_BY_INDEX = 3
 """Words shorter than a term that the index is asked for; none where there are enough terms."""
 
@@ -71,6 +71,8 @@ class WantedTerms(NamedTuple):
     words: tuple[str, ...] = ()
     mark: str = ""
     """What the terms of words begin with."""
+    few: bool = False
+    """Whether the terms let expect few customers."""
 
     def match(self, customer: Terms) -> bool:
         """Whether a customer has all of it."""
@@ -85,7 +87,7 @@ class WantedTerms(NamedTuple):
         short = self.words[len(long) :]
         # Nothing to escape: digests and marks are base64, words are letters and digits.
         parts = [f"'{term}'" for term in (*self.whole, *(self.mark + word[:TERM_LENGTH] for word in long))]
-        if len(parts) < ENOUGH:
+        if len(parts) < ENOUGH and not self.few:
             parts += [f"'{self.mark}{word}':*" for word in short[:SHORT_BY_INDEX]]
         return " & ".join(parts) or None
 
@@ -108,7 +110,7 @@ def wanted_terms(
     distinct = _distinct(_words(words or ""))
     if words is not None and not distinct:
         whole.append(_NOBODY)
-    return WantedTerms(tuple(whole), tuple(distinct), _mark(merchant_id))
+    return WantedTerms(tuple(whole), tuple(distinct), _mark(merchant_id), company_name is not None)
 
 
 def _distinct(words: Iterable[str]) -> list[str]:

@@ -111,7 +111,7 @@ PAGES: dict[str, Query] = {
     "q, first and last name": lambda n: {
         "q": f"{FIRST_NAMES[n % len(FIRST_NAMES)]} {LAST_NAMES[n % len(LAST_NAMES)]}"
     },
-    "q, the words of one email": lambda n: {"q": f"example {_someone(n)}x"},
+    "q, the words of one email": lambda n: {"q": f"{_someone(n)}x@example.com"},
     "q, nobody's": lambda n: {"q": f"nobody{n}"},
     "q of one letter and companyName": lambda n: {"q": "jsmgh"[n % 5], "companyName": _company(_someone(n))},
     "created within an hour": lambda n: {
@@ -164,14 +164,13 @@ async def _measure(
 async def _ask(session: aiohttp.ClientSession, query: Query, seconds: float) -> list[float]:
     """Send a request when it is due, for so long; how long each took from then on."""
     began = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        tasks = []
-        for number in range(round(RATE * seconds)):
-            due = began + number / RATE
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            path = f"{PATH}?{urlencode(query(number) | {'limit': PAGE})}"
-            tasks.append(group.create_task(_get(session, path, due)))
-    return [task.result() for task in tasks]
+    tasks = []
+    for number in range(round(RATE * seconds)):
+        due = began + number / RATE
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        path = f"{PATH}?{urlencode(query(number) | {'limit': PAGE})}"
+        tasks.append(asyncio.create_task(_get(session, path, due)))
+    return await asyncio.gather(*tasks)
 
 
 async def _get(session: aiohttp.ClientSession, path: str, due: float) -> float:

@@ -213,7 +213,6 @@ async def test_a_total_is_counted_by_index(explaining: Explaining, name: str) ->
     ("name", "index"),
     [
         ("metadata of the oldest", "customers_by_terms"),
-        ("a rare word", "customers_by_terms"),
         ("the words of an email", "customers_by_terms"),
         ("updated at some time", "customers_by_update"),
     ],

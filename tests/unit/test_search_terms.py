@@ -143,6 +143,7 @@ def test_the_index_is_asked_for_few_short_words_and_for_none_where_others_are_en
     assert short("a b c d e f g h") == SHORT_BY_INDEX
     assert short("smith zz") == 1
     assert short("john smith zz com") == 0
+    assert ":*" not in (wanted_terms(M1, words="zz", company_name="Acme").query() or "")
 
 
 @given(st.text(), words)
