@@ -1,64 +1,34 @@
-"""Changes: create, update, delete. From a request to an event, or to a refusal.
-
-Each handler decides on the customer folded from its own events, never on a read model, and hands the event
-with the email claim and the idempotency key to the store, which writes all or nothing.
-"""
+"""Changes over HTTP: create, update, delete. From a request to a result, or to a refusal."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from aiohttp import web
 
 from events.customer import Customer
 from events.ids import CUSTOMER_PREFIX, is_id
-from events.loading import Wanted
 from events.sealing import DataKey
 from events.store import Change
 from service import clock
 from service.call import Call, Retry
-from service.customer_input import (
-    MAX_CUSTOMER_BYTES,
-    Patch,
-    apply_patch,
-    check_size,
-    parse_create,
-    parse_patch,
-)
+from service.changes import Decide, change_customer, change_of, update
+from service.creating import CreateParameters, create
+from service.customer_input import MAX_CUSTOMER_BYTES, parse_create, parse_patch
 from service.email_address import email_key
-from service.errors import CustomerNotFound, InvalidRequest, Overloaded, VersionMismatch
-from service.outcomes import answer, answer_again, rendered
+from service.errors import CustomerNotFound, InvalidRequest, VersionMismatch
 from service.parameters import Parameters
 from service.preconditions import matches_if_match
-
-DECISIONS = 50
-"""How often a change is decided anew because another process changed the customer meanwhile."""
+from service.results import Result, respond
 
 SHORTHAND_BYTES = 1024
 """More than a customer's JSON has beyond the body that made it: members that were left out, id, times."""
 
-Decide = Callable[[Customer, DataKey | None], Change]
-"""From a customer to what becomes of it; raises an ApiError to refuse."""
 
-
-async def create_customer(call: Call, _: Parameters) -> web.Response:
+async def create_customer(call: Call, asked: CreateParameters) -> web.Response:
     """POST /v1/customers."""
     body = await call.json()
-    values = parse_create(body)
-    retry = call.retry(body)
-    customer = Customer.create(clock.new_customer_id(), call.merchant_id, values, clock.now())
-    if call.may_exceed(MAX_CUSTOMER_BYTES - SHORTHAND_BYTES):
-        check_size(rendered(customer))
-    change = Change(
-        customer,
-        data_key=None,
-        metadata=call.metadata(retry),
-        status=201,
-        email_claim=email_key(values["email"]),
-        idempotency_key=retry and retry.key,
-        fingerprint=retry and retry.fingerprint,
-    )
-    return await answer(call, change, await call.services.store.append(change))
+    given = parse_create(body)
+    may_be_large = call.may_exceed(MAX_CUSTOMER_BYTES - SHORTHAND_BYTES)
+    return respond(await create(call, given, call.retry(body), asked.on_duplicate, may_be_large=may_be_large))
 
 
 async def update_customer(call: Call, _: Parameters) -> web.Response:
@@ -68,9 +38,12 @@ async def update_customer(call: Call, _: Parameters) -> web.Response:
     retry = call.retry(body)
 
     def decide(customer: Customer, data_key: DataKey | None) -> Change:
-        return _decide_update(call, customer, data_key, patch, retry)
+        if customer.deleted:
+            raise CustomerNotFound
+        _require_match(call, customer)
+        return update(call, customer, data_key, patch, retry)
 
-    return await _change(call, retry, decide)
+    return respond(await _change(call, retry, decide))
 
 
 async def delete_customer(call: Call, _: Parameters) -> web.Response:
@@ -80,49 +53,15 @@ async def delete_customer(call: Call, _: Parameters) -> web.Response:
     retry = call.retry(None)
 
     def decide(customer: Customer, data_key: DataKey | None) -> Change:
-        return _decide_delete(call, customer, data_key, retry)
-
-    return await _change(call, retry, decide)
-
-
-def _decide_update(
-    call: Call, customer: Customer, data_key: DataKey | None, patch: Patch, retry: Retry | None
-) -> Change:
-    if customer.deleted:
-        raise CustomerNotFound
-    _require_match(call, customer)
-    before = customer.values
-    after = apply_patch(before, patch)
-    customer.update(after, clock.now())
-    check_size(rendered(customer))
-    old, new = email_key(before["email"]), email_key(after["email"])
-    return Change(
-        customer,
-        data_key,
-        metadata=call.metadata(retry),
-        status=200,
-        email_claim=new if new != old else None,
-        email_release=old if new != old else None,
-        idempotency_key=retry and retry.key,
-        fingerprint=retry and retry.fingerprint,
-    )
-
-
-def _decide_delete(call: Call, customer: Customer, data_key: DataKey | None, retry: Retry | None) -> Change:
-    # What is deleted already is in the state asked for, whichever version If-Match names (RFC 9110 §13.1.1).
-    if not customer.deleted:
+        # What is deleted is in the state asked for, whichever version If-Match names (RFC 9110 §13.1.1).
+        if customer.deleted:
+            return change_of(call, customer, data_key, retry)
         _require_match(call, customer)
-    release = None if customer.deleted else email_key(customer.values["email"])
-    customer.delete(clock.now())
-    return Change(
-        customer,
-        data_key,
-        metadata=call.metadata(retry),
-        status=200,
-        email_release=release,
-        idempotency_key=retry and retry.key,
-        fingerprint=retry and retry.fingerprint,
-    )
+        email = customer.values["email"]
+        customer.delete(clock.now())
+        return change_of(call, customer, data_key, retry, email_release=email_key(email))
+
+    return respond(await _change(call, retry, decide))
 
 
 def _require_match(call: Call, customer: Customer) -> None:
@@ -131,23 +70,8 @@ def _require_match(call: Call, customer: Customer) -> None:
         raise VersionMismatch
 
 
-async def _change(call: Call, retry: Retry | None, decide: Decide) -> web.Response:
-    """Load, decide, append; again when another process was faster."""
+async def _change(call: Call, retry: Retry | None, decide: Decide) -> Result:
     customer_id = call.request.match_info["id"]
     if not is_id(CUSTOMER_PREFIX, customer_id):
         customer_id = ""  # nobody's: the answer is that to an unknown id, in whatever else it depends on
-    wanted = Wanted(call.merchant_id, customer_id, retry and retry.key)
-    async with call.services.changing.holding((call.merchant_id, customer_id)):
-        for _ in range(DECISIONS):
-            loaded = await call.services.store.load(wanted)
-            if loaded.answered is not None and retry is not None:
-                return await answer_again(call, loaded.answered, retry)
-            if loaded.customer is None:
-                raise CustomerNotFound
-            change = decide(loaded.customer, loaded.data_key)
-            if not loaded.customer.pending_events and retry is None:
-                return await answer(call, change, None)
-            outcome = await call.services.store.append(change)
-            if outcome.kind != "version_conflict":
-                return await answer(call, change, outcome)
-    raise Overloaded
+    return await change_customer(call, customer_id, retry, decide)

@@ -15,6 +15,9 @@ from service.json_gate import canonical
 
 MAX_KEY_LENGTH = 255  # characters, without the quotes
 
+PATTERN = r'^(?:[!#-~](?:[ -~]{0,253}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,255}")$'
+"""What the header may be, for JSON schemas."""
+
 _HEADER = "Idempotency-Key"
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 # An RFC 8941 §3.3.3 string, which is how the header's draft writes a key.
@@ -40,11 +43,6 @@ def key_text(header: str) -> str:
 def key_digest(text: str) -> bytes:
     """The SHA-256 under which a key's outcome is stored."""
     return sha256(text.encode()).digest()
-
-
-def parse_key(header: str | None) -> bytes | None:
-    """The digest of the header's key, None without a header; raises as `key_text` does."""
-    return None if header is None else key_digest(key_text(header))
 
 
 def fingerprint(method: str, path: str, query: Iterable[tuple[str, str]], body: object) -> bytes:

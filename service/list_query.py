@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -12,12 +12,12 @@ from projections.customer_list import ALWAYS, EARLIEST, LATEST, Filters, Span
 from projections.search_terms import wanted_terms
 from service.email_address import lookup_key
 from service.errors import InvalidRequest
-from service.parameters import CursorId, Expandable, Flag, must, whole_number
+from service.parameters import CursorId, Expandable, Flag, must, whole_number, within
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that dates of four-digit years know
-MAX_WORDS_LENGTH = 256  # code points of q
+MAX_WORDS_LENGTH = 256  # code points, as of the next three
 MAX_COMPANY_NAME_LENGTH = 256
 MAX_KEY_LENGTH = 40
 MAX_VALUE_LENGTH = 500
@@ -40,77 +40,86 @@ def _at_most(length: int) -> Callable[[str], str]:
     return check
 
 
+def _limits(length: int) -> Any:
+    """What a JSON schema says of such a text."""
+    return Field(json_schema_extra={"minLength": 1, "maxLength": length})
+
+
 def _key(text: str) -> str:
     if not 1 <= len(text) <= MAX_KEY_LENGTH or "[" in text or "]" in text:
         raise must(f"have a key of 1 to {MAX_KEY_LENGTH} characters without [ and ]")
     return text
 
 
-Limit = Annotated[int, BeforeValidator(whole_number(1, MAX_LIMIT)), Field(ge=1, le=MAX_LIMIT)]
-Second = Annotated[int, BeforeValidator(whole_number(0, LATEST_SECOND)), Field(ge=0, le=LATEST_SECOND)]
-Exactly = Annotated[str, AfterValidator(_not_empty), Field(json_schema_extra={"minLength": 1})]
-Words = Annotated[
-    str, BeforeValidator(_at_most(MAX_WORDS_LENGTH)), Field(min_length=1, max_length=MAX_WORDS_LENGTH)
+Limit = Annotated[
+    int,
+    BeforeValidator(whole_number(1, MAX_LIMIT)),
+    within(1, MAX_LIMIT),
+    Field(description="How many customers a page has at most."),
+]
+Second = Annotated[
+    int,
+    BeforeValidator(whole_number(0, LATEST_SECOND)),
+    within(0, LATEST_SECOND),
+    Field(
+        description="A second of Unix time. `gt` is after it, `gte` in it or after, `lt` before it, `lte` in "
+        "it or before."
+    ),
+]
+Exactly = Annotated[
+    str,
+    AfterValidator(_not_empty),
+    Field(description="Exactly this, but for its spelling.", json_schema_extra={"minLength": 1}),
 ]
 CompanyName = Annotated[
     str,
-    BeforeValidator(_at_most(MAX_COMPANY_NAME_LENGTH)),
-    Field(min_length=1, max_length=MAX_COMPANY_NAME_LENGTH),
+    AfterValidator(_at_most(MAX_COMPANY_NAME_LENGTH)),
+    _limits(MAX_COMPANY_NAME_LENGTH),
+    Field(description="Exactly this."),
 ]
-Key = Annotated[
-    str, BeforeValidator(_key), Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=r"^[^\[\]]*$")
+Words = Annotated[
+    str,
+    AfterValidator(_at_most(MAX_WORDS_LENGTH)),
+    _limits(MAX_WORDS_LENGTH),
+    Field(
+        description="Words: each has to be the beginning of a word in `email`, `name` or `companyName`. Case "
+        "and accents make no difference."
+    ),
 ]
-Value = Annotated[
-    str, BeforeValidator(_at_most(MAX_VALUE_LENGTH)), Field(min_length=1, max_length=MAX_VALUE_LENGTH)
-]
+Key = Annotated[str, AfterValidator(_key)]
+Value = Annotated[str, AfterValidator(_at_most(MAX_VALUE_LENGTH)), _limits(MAX_VALUE_LENGTH)]
+_METADATA: Any = Field(
+    default_factory=dict,
+    description="`metadata[key]=value`: exactly this value. Several keys may be given.",
+    json_schema_extra={
+        "propertyNames": {"minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": r"^[^\[\]]*$"}
+    },
+)
 
 
 class ListParameters(Expandable):
     """The parameters of GET /v1/customers."""
 
-    limit: Limit = Field(DEFAULT_LIMIT, description="How many customers a page has at most.")
-    starting_after: CursorId | None = Field(
-        None, description="A customer's id: the page begins with the next older one."
-    )
-    ending_before: CursorId | None = Field(
-        None, description="A customer's id: the page ends with the next newer one."
-    )
-    email: Exactly | None = Field(None, description="The email, in any spelling. Never behind.")
-    company_name: CompanyName | None = Field(None, description="The companyName, exactly.")
-    metadata: dict[Key, Value] = Field(
-        default_factory=dict, description="The value of a metadata key, exactly; several keys may be given."
-    )
-    q: Words | None = Field(
-        None,
-        description="Words: each is the beginning of a word in email, name or companyName. "
-        "Case and accents make no difference.",
-    )
-    created_gt: Second | None = Field(None, alias="created[gt]", description="Created after this second.")
-    created_gte: Second | None = Field(
-        None, alias="created[gte]", description="Created within this second or later."
-    )
-    created_lt: Second | None = Field(None, alias="created[lt]", description="Created before this second.")
-    created_lte: Second | None = Field(
-        None, alias="created[lte]", description="Created within this second or earlier."
-    )
-    updated_gt: Second | None = Field(
-        None, alias="updated[gt]", description="Last changed after this second."
-    )
-    updated_gte: Second | None = Field(
-        None, alias="updated[gte]", description="Last changed within this second or later."
-    )
-    updated_lt: Second | None = Field(
-        None, alias="updated[lt]", description="Last changed before this second."
-    )
-    updated_lte: Second | None = Field(
-        None, alias="updated[lte]", description="Last changed within this second or earlier."
-    )
+    limit: Limit = DEFAULT_LIMIT
+    starting_after: CursorId | None = None
+    ending_before: CursorId | None = None
+    email: Exactly | None = None
+    company_name: CompanyName | None = None
+    metadata: dict[Key, Value] = _METADATA
+    q: Words | None = None
+    created_gt: Second | None = Field(None, alias="created[gt]")
+    created_gte: Second | None = Field(None, alias="created[gte]")
+    created_lt: Second | None = Field(None, alias="created[lt]")
+    created_lte: Second | None = Field(None, alias="created[lte]")
+    updated_gt: Second | None = Field(None, alias="updated[gt]")
+    updated_gte: Second | None = Field(None, alias="updated[gte]")
+    updated_lt: Second | None = Field(None, alias="updated[lt]")
+    updated_lte: Second | None = Field(None, alias="updated[lte]")
     deleted: Flag = Field(
-        False,
-        description="List deleted customers too. No filter but created and updated matches them.",
+        False, description="List tombstones too; of all filters only `created` and `updated` match them."
     )
     count: Flag = Field(
-        False, description="Count what matches the filters, whatever the page: totalCount, up to 10,000."
+        False, description="Count what matches the filters, whatever the page: `totalCount`, up to 10,000."
     )
     fresh: Flag = Field(
         False, description="Wait, for 2 seconds at most, until all that was stored before is in the list."

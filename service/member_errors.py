@@ -13,12 +13,13 @@ from events.strict_json import shown
 from service.api_error import MOST_LISTED, MemberError
 
 READ_ONLY = frozenset({"id", "object", "created", "updated", "invoiceCount", "chargeCount", "totalSpent"})
-NEVER_NULL = frozenset({"email", "name"})
+NEVER_NULL = frozenset({"email", "name", "customers"})
 
 _CODES = {
     "missing": "required",
     "string_type": "wrong_type",
     "dict_type": "wrong_type",
+    "list_type": "wrong_type",
     "string_too_short": "too_short",
     "string_too_long": "too_long",
     "string_pattern_mismatch": "invalid_format",
@@ -35,19 +36,19 @@ _KINDS = {
 }
 
 
-def member_errors(error: ValidationError) -> list[MemberError]:
-    """Every member at fault, up to the first `MOST_LISTED`."""
+def member_errors(error: ValidationError, of: str = "a customer") -> list[MemberError]:
+    """Every member at fault of what `of` names, up to the first `MOST_LISTED`."""
     found = error.errors(include_url=False)
-    return [_member_error(details) for details in found[:MOST_LISTED]]
+    return [_member_error(details, of) for details in found[:MOST_LISTED]]
 
 
-def _member_error(details: ErrorDetails) -> MemberError:
+def _member_error(details: ErrorDetails, of: str) -> MemberError:
     path = [str(part) for part in details["loc"]]
     # The third part is pydantic's mark that the key of a mapping is at fault, not its value.
     is_key = len(path) > 2
     param = shown(".".join(path[:2]))
     code = _code(details, path)
-    fault = _fault_of_key(code, details) if is_key else _fault(code, path, details)
+    fault = _fault_of_key(code, details) if is_key else _fault(code, path, details, of)
     return MemberError(param, code, f"{param} {fault}")
 
 
@@ -61,16 +62,16 @@ def _code(details: ErrorDetails, path: list[str]) -> str:
     return code
 
 
-def _fault(code: str, path: list[str], details: ErrorDetails) -> str:
+def _fault(code: str, path: list[str], details: ErrorDetails, of: str) -> str:
     if code in {"invalid_format", "too_long"}:
         return _fault_of_text(code, path, details)
     never_null = path[0] in NEVER_NULL
-    wanted = "an object" if details["type"] == "dict_type" else "a string"
+    wanted = {"dict_type": "an object", "list_type": "an array"}.get(details["type"], "a string")
     return {
         "required": "is required",
         "not_nullable": "must not be null",
         "read_only": "is set by the service; leave it out",
-        "unknown_member": f"is not a member of {'an address' if len(path) > 1 else 'a customer'}",
+        "unknown_member": f"is not a member of {'an address' if len(path) > 1 else of}",
         "wrong_type": f"must be {wanted}, it is {_KINDS[type(details['input'])]}",
         "too_short": "must not be empty" if never_null else "must not be empty; null unsets it",
     }[code]
@@ -79,8 +80,12 @@ def _fault(code: str, path: list[str], details: ErrorDetails) -> str:
 def _fault_of_text(code: str, path: list[str], details: ErrorDetails) -> str:
     if path == ["email"]:
         return f"cannot be taken: {details['msg']}"
-    if path == ["metadata"]:
+    if path in (["metadata"], ["idempotencyKey"]):
         return details["msg"]
+    if path == ["customers"]:
+        return (
+            f"may have at most {details['ctx']['max_length']} items, it has {details['ctx']['actual_length']}"
+        )
     if path == ["name"] and code == "invalid_format":
         return "must have a character that is not white space"
     if code == "too_long":

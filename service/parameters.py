@@ -15,11 +15,11 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from events.ids import CUSTOMER_PREFIX, is_id
+from events.ids import CUSTOMER_PREFIX, ID_PATTERN, is_id
 from events.strict_json import shown
 from service.api_error import ApiError
 from service.errors import InvalidCursor, InvalidRequest, UnknownParameter
@@ -94,6 +94,11 @@ def true_or_false(text: str) -> bool:
     return text == "true"
 
 
+def within(least: int, most: int) -> Any:
+    """What a JSON schema says of that."""
+    return Field(json_schema_extra={"minimum": least, "maximum": most})
+
+
 def _customer_id(text: str) -> str:
     if not is_id(CUSTOMER_PREFIX, text):
         raise PydanticCustomError("invalid_cursor", "is no customer's id")
@@ -101,13 +106,22 @@ def _customer_id(text: str) -> str:
 
 
 Flag = Annotated[bool, BeforeValidator(true_or_false)]
-CursorId = Annotated[str, BeforeValidator(_customer_id)]
+CursorId = Annotated[
+    str,
+    BeforeValidator(_customer_id),
+    Field(
+        description="The id of a customer, deleted or not, to go on from. One of the two cursors at most.",
+        json_schema_extra={"pattern": f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"},
+    ),
+]
 
 
 class Expandable(Parameters):
     """What shows customers can show their stats too."""
 
-    expand: Literal["stats"] | None = None
+    expand: Literal["stats"] | None = Field(
+        None, description="`stats` adds `invoiceCount`, `chargeCount` and `totalSpent` to each customer."
+    )
 
 
 def _refusal(model: type[Parameters], details: ErrorDetails) -> ApiError:

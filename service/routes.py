@@ -6,31 +6,68 @@ from typing import Any
 
 from aiohttp import web
 
+from service.batch import create_customers
 from service.commands import create_customer, delete_customer, update_customer
-from service.customer_input import CreateCustomer, PatchCustomer
+from service.creating import CreateParameters
+from service.customer_input import CreateCustomer, CreateCustomers, PatchCustomer
 from service.edge import edge, endpoint
 from service.health import healthz, readyz
 from service.list_query import ListParameters
 from service.lists import get_customers
-from service.operation import JSON, MERGE_PATCH, Body, Operation
+from service.openapi import texts
+from service.openapi.pages import PAGES, make_pages, send_page
+from service.operation import JSON, MERGE_PATCH, MIB, Body, OpenRoute, Operation
 from service.parameters import Expandable, Parameters
 from service.protocol import expect
 from service.reads import get_customer
 from service.services import SERVICES, Services
 
 LIST = "/v1/customers"
+BATCH = "/v1/customers/batch"
 ONE = "/v1/customers/{id}"
 
+NOT_BATCH = "{id:(?!batch$)[^/]+}"
+"""Anything may stand for an id; without the exception, other methods on the batch would be an id's."""
+
 OPERATIONS: tuple[Operation[Any], ...] = (
-    Operation("POST", LIST, "write", create_customer, Parameters, Body(CreateCustomer)),
-    Operation("GET", LIST, "read", get_customers, ListParameters),
-    Operation("GET", ONE, "read", get_customer, Expandable),
-    Operation("PATCH", ONE, "write", update_customer, Parameters, Body(PatchCustomer, (JSON, MERGE_PATCH))),
-    Operation("DELETE", ONE, "write", delete_customer, Parameters),
+    Operation(
+        "POST",
+        LIST,
+        "write",
+        create_customer,
+        CreateParameters,
+        texts.CREATE_CUSTOMER,
+        Body(CreateCustomer),
+    ),
+    Operation(
+        "POST",
+        BATCH,
+        "write",
+        create_customers,
+        CreateParameters,
+        texts.CREATE_CUSTOMERS,
+        Body(CreateCustomers, limit=2 * MIB),
+    ),
+    Operation("GET", LIST, "read", get_customers, ListParameters, texts.LIST_CUSTOMERS),
+    Operation("GET", ONE, "read", get_customer, Expandable, texts.GET_CUSTOMER),
+    Operation(
+        "PATCH",
+        ONE,
+        "write",
+        update_customer,
+        Parameters,
+        texts.UPDATE_CUSTOMER,
+        Body(PatchCustomer, (JSON, MERGE_PATCH)),
+    ),
+    Operation("DELETE", ONE, "write", delete_customer, Parameters, texts.DELETE_CUSTOMER),
 )
 
-
-OPEN_ROUTES = (("/healthz", healthz), ("/readyz", readyz))
+OPEN_ROUTES: tuple[OpenRoute, ...] = (
+    OpenRoute("/healthz", healthz, texts.HEALTHZ),
+    OpenRoute("/readyz", readyz, texts.READYZ),
+    OpenRoute("/openapi.json", send_page, texts.OPENAPI),
+    OpenRoute("/docs", send_page, texts.DOCS),
+)
 
 
 def make_app(services: Services) -> web.Application:
@@ -39,8 +76,12 @@ def make_app(services: Services) -> web.Application:
     app[SERVICES] = services
     for operation in OPERATIONS:
         handler = endpoint(services, operation)
+        path = operation.path.replace("{id}", NOT_BATCH)
         for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
-            app.router.add_route(method, operation.path, handler, expect_handler=expect)
-    for path, probe in OPEN_ROUTES:
-        app.router.add_get(path, probe)
+            app.router.add_route(method, path, handler, expect_handler=expect)
+    for route in OPEN_ROUTES:
+        app.router.add_get(route.path, route.handler)
+    app[PAGES] = pages = make_pages(OPERATIONS, OPEN_ROUTES)
+    for path in pages.keys() - {route.path for route in OPEN_ROUTES}:
+        app.router.add_get(path, send_page)  # what the page of the documentation is made of
     return app

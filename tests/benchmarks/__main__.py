@@ -22,6 +22,7 @@ from rich.console import Console
 from service.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from service.embedded_nats import EmbeddedNats
 from tests.benchmarks import (
+    batch,
     footprint,
     get,
     idempotency,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "post": post.run,
     "idempotency": idempotency.run,
     "patch": patch.run,
+    "batch": batch.run,
     "footprint": footprint.run,
     "relay": relay.run,
     "worker": worker.run,

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,12 +27,14 @@ from service.app import run_api
 from service.merchants import create_merchant
 from service.settings import Settings
 from tests.support.databases import TestDatabase
+from tests.support.described import check_answer
 from tests.support.sweeping import sweep
 
 JOHN = {"email": "john@example.com", "name": "John Doe"}
 LOOPBACK = "127.0.0.1"
 READ_WRITE = frozenset({"read", "write"})
 WRITTEN = ("customer_events", "customer_keys", "email_claims", "idempotency_keys", "outbox")
+LARGE = 1024 * 1024  # bytes
 PATIENCE = aiohttp.ClientTimeout(total=30)
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -61,7 +64,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Requests to one server under one key. Paths go out as they are given."""
+    """Requests to one server under one key. Paths go out as they are; answers must be as described."""
 
     session: aiohttp.ClientSession
     url: str
@@ -88,11 +91,15 @@ class Client:
             if name == "Content-Type":
                 sent.popall(name, None)
             sent.add(name, value)
+        if isinstance(content, bytes) and len(content) > LARGE:
+            content = BytesIO(content)  # as aiohttp wants it
         url = URL(self.url + path, encoded=True)
         async with self.session.request(
             method, url, data=content, headers=sent, skip_auto_headers=("Content-Type",)
         ) as response:
-            return Answer(response.status, CIMultiDict(response.headers), await response.read())
+            answer = Answer(response.status, CIMultiDict(response.headers), await response.read())
+        check_answer(method, path, answer.status, answer.headers, answer.body)
+        return answer
 
     async def create(self, headers: Headers = (), /, **members: Any) -> Answer:
         """POST; email and name are John's unless given."""
@@ -144,9 +151,13 @@ class Operator:
         return made.id
 
     async def key(
-        self, merchant_id: str, scopes: frozenset[str] = READ_WRITE, allowed_cidrs: Sequence[str] = ()
+        self,
+        merchant_id: str,
+        scopes: frozenset[str] = READ_WRITE,
+        allowed_cidrs: Sequence[str] = (),
+        rate_limit: int = 0,
     ) -> tuple[ApiKey, str]:
-        """A new key and its text."""
+        """A new key and its text; without a limit, since tests are in a hurry."""
         made = await create_key(
             self.admin,
             self.master_keys,
@@ -154,6 +165,7 @@ class Operator:
             name="test",
             scopes=scopes,
             allowed_cidrs=list(allowed_cidrs),
+            rate_limit=rate_limit,
         )
         assert made is not None
         return made
@@ -254,12 +266,12 @@ async def client_session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @asynccontextmanager
-async def running_api(database: TestDatabase) -> AsyncIterator[RunningApi]:
+async def running_api(database: TestDatabase, settings: Settings | None = None) -> AsyncIterator[RunningApi]:
     """An API on this database, seen by a new merchant whose client reads and writes."""
     async with (
         operating(database) as operator,
         Database.connect(database.url) as application,
-        serving(Settings(), database.url, operator.master_keys) as url,
+        serving(settings or Settings(), database.url, operator.master_keys) as url,
         client_session() as session,
     ):
         nobody = RunningApi(url, application, operator, "", Client(session, url, ""))

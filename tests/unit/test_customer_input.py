@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.api_error import MOST_LISTED, MemberError
-from service.customer_input import check_size, parse_create, parse_patch
+from service.customer_input import Patch, Values, check_size, new_values, parse_create, parse_patch
 from service.errors import CustomerTooLarge, InvalidRequest
 from service.member_errors import READ_ONLY
 
@@ -32,6 +32,10 @@ WHOLE = {
 LEAST = {"email": "john@example.com", "name": "John Doe"}
 
 
+def created(members: Patch) -> Values:
+    return new_values(parse_create(members))
+
+
 def faults_of_create(**members: Any) -> list[MemberError]:
     with pytest.raises(InvalidRequest) as refused:
         parse_create(LEAST | members)
@@ -49,27 +53,27 @@ def codes_of_patch(members: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_a_whole_customer_comes_out_as_it_went_in_in_the_contracts_order() -> None:
-    values = parse_create(dict(reversed(WHOLE.items())))
+    values = created(dict(reversed(WHOLE.items())))
     assert values == WHOLE
     assert list(values) == MEMBERS
     assert list(values["address"]) == ["line1", "line2", "city", "state", "postalCode", "country"]
 
 
 def test_email_and_name_are_enough() -> None:
-    assert parse_create(LEAST) == LEAST | dict.fromkeys(MEMBERS[2:])
+    assert created(LEAST) == LEAST | dict.fromkeys(MEMBERS[2:])
 
 
 def test_null_means_unset_when_creating() -> None:
-    assert parse_create(LEAST | dict.fromkeys(MEMBERS[2:])) == parse_create(LEAST)
+    assert created(LEAST | dict.fromkeys(MEMBERS[2:])) == created(LEAST)
 
 
 @pytest.mark.parametrize("address", [{}, {"line1": None}, dict.fromkeys(["line1", "city", "country"])])
 def test_an_address_of_nulls_is_unset(address: dict[str, None]) -> None:
-    assert parse_create(LEAST | {"address": address})["address"] is None
+    assert created(LEAST | {"address": address})["address"] is None
 
 
 def test_an_address_has_all_six_members_once_one_is_set() -> None:
-    assert parse_create(LEAST | {"address": {"city": "Ulm"}})["address"] == {
+    assert created(LEAST | {"address": {"city": "Ulm"}})["address"] == {
         "line1": None,
         "line2": None,
         "city": "Ulm",
@@ -81,24 +85,24 @@ def test_an_address_has_all_six_members_once_one_is_set() -> None:
 
 @pytest.mark.parametrize("metadata", [{}, {"tier": None}])
 def test_empty_metadata_is_unset(metadata: dict[str, None]) -> None:
-    assert parse_create(LEAST | {"metadata": metadata})["metadata"] is None
+    assert created(LEAST | {"metadata": metadata})["metadata"] is None
 
 
 def test_null_in_metadata_means_no_such_key() -> None:
-    assert parse_create(LEAST | {"metadata": {"a": None, "b": "c"}})["metadata"] == {"b": "c"}
+    assert created(LEAST | {"metadata": {"a": None, "b": "c"}})["metadata"] == {"b": "c"}
 
 
 def test_strings_stay_as_sent() -> None:
-    values = parse_create(LEAST | {"name": "  John  ", "phone": " 1 ", "metadata": {" k ": " v "}})
+    values = created(LEAST | {"name": "  John  ", "phone": " 1 ", "metadata": {" k ": " v "}})
     assert (values["name"], values["phone"], values["metadata"]) == ("  John  ", " 1 ", {" k ": " v "})
 
 
 def test_the_email_is_trimmed_and_kept_as_typed() -> None:
-    assert parse_create(LEAST | {"email": "  John@Example.COM "})["email"] == "John@Example.COM"
+    assert created(LEAST | {"email": "  John@Example.COM "})["email"] == "John@Example.COM"
 
 
 def test_the_country_is_stored_in_upper_case() -> None:
-    assert parse_create(LEAST | {"address": {"country": "de"}})["address"]["country"] == "DE"
+    assert created(LEAST | {"address": {"country": "de"}})["address"]["country"] == "DE"
 
 
 @pytest.mark.parametrize("member", ["email", "name"])
@@ -124,7 +128,7 @@ def test_a_metadata_value_is_a_string_or_null(value: object) -> None:
     if expected:
         assert codes_of_create(metadata={"tier": value}) == expected
     else:
-        assert parse_create(LEAST | {"metadata": {"tier": value}})["metadata"] == {"tier": value}
+        assert created(LEAST | {"metadata": {"tier": value}})["metadata"] == {"tier": value}
 
 
 @pytest.mark.parametrize("member", ["address", "metadata"])
@@ -160,13 +164,13 @@ def test_a_name_of_white_space_is_refused() -> None:
 )
 def test_lengths_are_counted_in_code_points(member: str, longest: int) -> None:
     fitting = "😀" * longest
-    assert parse_create(LEAST | {member: fitting})[member] == fitting
+    assert created(LEAST | {member: fitting})[member] == fitting
     assert codes_of_create(**{member: fitting + "x"}) == [(member, "too_long")]
 
 
 def test_lengths_are_limited_in_addresses_and_metadata() -> None:
     fitting = {"address": {"line1": "é" * 256}, "metadata": {"ü" * 40: "ß" * 500}}
-    assert parse_create(LEAST | fitting)["metadata"] == fitting["metadata"]
+    assert created(LEAST | fitting)["metadata"] == fitting["metadata"]
     assert codes_of_create(address={"line1": "é" * 257}) == [("address.line1", "too_long")]
     assert codes_of_create(metadata={"k": "v" * 501}) == [("metadata.k", "too_long")]
     assert codes_of_create(metadata={"k" * 41: "v"}) == [("metadata." + "k" * 41, "too_long")]
@@ -174,7 +178,7 @@ def test_lengths_are_limited_in_addresses_and_metadata() -> None:
 
 def test_an_email_may_have_254_characters() -> None:
     longest = "a" * 242 + "@example.com"
-    assert parse_create(LEAST | {"email": longest})["email"] == longest
+    assert created(LEAST | {"email": longest})["email"] == longest
     assert codes_of_create(email="a" + longest) == [("email", "too_long")]
 
 
@@ -190,7 +194,7 @@ def test_a_metadata_key_has_no_brackets(key: str) -> None:
 
 def test_metadata_has_at_most_50_keys() -> None:
     fifty = {f"k{number}": "v" for number in range(50)}
-    assert parse_create(LEAST | {"metadata": fifty | {"unset": None}})["metadata"] == fifty
+    assert created(LEAST | {"metadata": fifty | {"unset": None}})["metadata"] == fifty
     assert codes_of_create(metadata=fifty | {"k50": "v"}) == [("metadata", "too_long")]
 
 
@@ -290,9 +294,17 @@ def test_parsing_changes_nothing_in_what_it_is_given() -> None:
 
 
 def test_a_customer_has_at_most_32_kib_of_json() -> None:
-    check_size(b"x" * 32 * 1024)
-    with pytest.raises(CustomerTooLarge, match="32769 bytes of JSON; at most 32768"):
-        check_size(b"x" * (32 * 1024 + 1))
+    def rendered(size: int) -> bytes:
+        return b'{"name":"J","metadata":{"k":"%b"}}' % (b"x" * (size - 32))
+
+    assert len(rendered(100)) == 100
+    check_size(rendered(32 * 1024))
+    with pytest.raises(CustomerTooLarge) as refused:
+        check_size(rendered(32 * 1024 + 1))
+    assert refused.value.param == "metadata"
+    assert refused.value.message == (
+        "The customer would be 32769 bytes of JSON; at most 32768 are allowed (metadata alone has 32745)"
+    )
 
 
 def test_a_blank_name_and_too_many_metadata_keys_are_named_beside_other_faults() -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.customer_input import Patch, Values, apply_patch, parse_create, parse_patch
+from service.customer_input import Patch, Values, apply_patch, new_values, parse_create, parse_patch
 from service.errors import InvalidRequest
 
-BEFORE = parse_create(
+BEFORE = new_values(
     {
         "email": "john@example.com",
         "name": "John Doe",
@@ -52,19 +52,19 @@ def without_unset(values: Any) -> Any:
     return {name: value for name, value in kept.items() if value != {}}
 
 
-@given(creates.map(parse_create), patches.map(parse_patch))
+@given(creates.map(parse_create).map(new_values), patches.map(parse_patch))
 def test_it_is_the_rfcs_merge_but_that_empty_means_unset(values: Values, patch: Patch) -> None:
     expected = merged(without_unset(values), patch)
     assert without_unset(apply_patch(values, patch)) == without_unset(expected)
 
 
-@given(creates.map(parse_create), patches.map(parse_patch))
+@given(creates.map(parse_create).map(new_values), patches.map(parse_patch))
 def test_applying_a_patch_twice_is_applying_it_once(values: Values, patch: Patch) -> None:
     once = apply_patch(values, patch)
     assert apply_patch(once, patch) == once
 
 
-@given(creates.map(parse_create), patches.map(parse_patch))
+@given(creates.map(parse_create).map(new_values), patches.map(parse_patch))
 def test_what_a_patch_does_not_name_stays(values: Values, patch: Patch) -> None:
     after = apply_patch(values, patch)
     assert {name: after[name] for name in after if name not in patch} == {
@@ -72,21 +72,21 @@ def test_what_a_patch_does_not_name_stays(values: Values, patch: Patch) -> None:
     }
 
 
-@given(creates.map(parse_create), patches.map(parse_patch))
+@given(creates.map(parse_create).map(new_values), patches.map(parse_patch))
 def test_the_result_is_as_a_create_would_have_made_it(values: Values, patch: Patch) -> None:
     after = apply_patch(values, patch)
     assert parse_create(after) == after
     assert list(after) == list(values)
 
 
-@given(creates.map(parse_create), patches.map(parse_patch))
+@given(creates.map(parse_create).map(new_values), patches.map(parse_patch))
 def test_neither_argument_is_changed(values: Values, patch: Patch) -> None:
     copies = deepcopy((values, patch))
     apply_patch(values, patch)
     assert (values, patch) == copies
 
 
-@given(creates.map(parse_create))
+@given(creates.map(parse_create).map(new_values))
 def test_a_customers_own_values_as_a_patch_change_nothing(values: Values) -> None:
     assert apply_patch(values, parse_patch(values)) == values
 
