@@ -47,7 +47,7 @@ Second = Annotated[
 Exactly = Annotated[
     str,
     AfterValidator(_not_empty),
-    Field(description="Exactly this, but for its spelling.", json_schema_extra={"minLength": 1}),
+    Field(description="Exactly this.", json_schema_extra={"minLength": 1}),
 ]
 
 
@@ -57,7 +57,7 @@ class ListParameters(Expandable):
     limit: Limit = DEFAULT_LIMIT
     starting_after: CursorId | None = None
     ending_before: CursorId | None = None
-    email: Exactly | None = None
+    email: Exactly | None = Field(None, description="This address, however it is spelled.")
     created_gt: Second | None = Field(None, alias="created[gt]")
     created_gte: Second | None = Field(None, alias="created[gte]")
     created_lt: Second | None = Field(None, alias="created[lt]")
