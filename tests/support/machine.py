@@ -46,9 +46,6 @@ from tests.support.model_requests import BATCH, Expected, Query, Request
 from tests.support.ways import WAYS, ways
 from tests.support.worlds import Side, World
 
-ROUNDS = 6
-"""How often the machine may run until it went every way: chance may pass by a rare one."""
-
 
 class Machine(RuleBasedStateMachine):
     """Each rule asks something; `ask` compares the answer."""
@@ -282,8 +279,8 @@ class Machine(RuleBasedStateMachine):
         self.world.run(self.world.stop(self.worker(number), kill=kill))
 
 
-def run_machine(world: World, *, examples: int, steps: int) -> None:
-    """Let it run in this world, and see that it went every way that there is."""
+def run_machine(world: World, *, examples: int, steps: int, rounds: int = 8) -> None:
+    """Let it run in this world until it went every way there is; chance may pass by a rare one for a round."""
     chosen = settings(
         max_examples=examples,
         stateful_step_count=steps,
@@ -296,7 +293,7 @@ def run_machine(world: World, *, examples: int, steps: int) -> None:
         def __init__(self) -> None:
             super().__init__(world)
 
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         run_state_machine_as_test(MachineHere, settings=chosen)
         if world.taken.keys() >= WAYS:
             return
