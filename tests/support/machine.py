@@ -280,7 +280,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def run_machine(world: World, *, examples: int, steps: int, rounds: int = 8) -> None:
-    """Let it run in this world until it went every way there is; chance may pass by a rare one for a round."""
+    """Let it run in this world until it went every way there is; chance may miss a rare one for a round."""
     chosen = settings(
         max_examples=examples,
         stateful_step_count=steps,
