@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from events.ids import CUSTOMER_PREFIX, ID_PATTERN
+from projections.customer_list import MOST_COUNTED
 from service.openapi.examples import BATCH_RESULTS, JOHN, LIST, TOMBSTONE
 
 CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
@@ -73,14 +74,24 @@ class Tombstone(TypedDict):
     deleted: Literal[True]
 
 
+class ListedTombstone(Tombstone):
+    """What is left of a deleted customer, in a list with `deleted=true`."""
+
+    deletedAt: Seconds
+
+
 @with_config(ConfigDict(json_schema_extra={"examples": [LIST]}))
 class CustomerList(TypedDict):
-    """A page of customers, newest first."""
+    """A page of customers, newest first. The last two members are there only with `count=true`."""
 
     object: Literal["list"]
     url: Literal["/v1/customers"]
     hasMore: Annotated[bool, Field(description="Whether there are more in the direction asked for.")]
-    data: Annotated[list[Customer], Field(max_length=100)]
+    data: Annotated[list[Customer | ListedTombstone], Field(max_length=100)]
+    totalCount: NotRequired[Annotated[int, Field(ge=0, le=MOST_COUNTED, description="How many match.")]]
+    totalCountCapped: NotRequired[
+        Annotated[Literal[True], Field(description="There are more than `totalCount` says.")]
+    ]
 
 
 class MemberFault(TypedDict):
