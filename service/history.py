@@ -11,10 +11,11 @@ from aiohttp import web
 from pydantic import BeforeValidator, Field
 
 from events.ids import CUSTOMER_PREFIX, is_id
-from projections.customer_list import find_cursor
+from projections.customer_list import creation_of
 from service.call import Call
 from service.errors import CustomerNotFound
 from service.history_items import history_items
+from service.list_links import link_header
 from service.list_query import DEFAULT_LIMIT, MAX_LIMIT, Limit
 from service.parameters import Parameters, whole_number, within
 from service.past import MOST
@@ -43,8 +44,10 @@ async def get_history(call: Call, asked: HistoryParameters) -> web.Response:
         newest_first=asked.order == "desc",
         beyond=asked.starting_after,
     )
-    if not page.events and await find_cursor(call.services.database, call.merchant_id, customer_id) is None:
+    if not page.events and await creation_of(call.services.database, call.merchant_id, customer_id) is None:
         raise CustomerNotFound
     items = await history_items(call.services.database, call.merchant_id, page.events)
     url = f"/v1/customers/{customer_id}/history"
-    return list_response(url, items, has_more=page.has_more)
+    last = str(page.events[-1].version) if page.has_more else None
+    link = link_header(url, call.query, next_after=last, prev_before=None)
+    return list_response(url, items, has_more=page.has_more, link=link)

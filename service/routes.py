@@ -14,13 +14,14 @@ from service.edge import edge, endpoint
 from service.health import healthz, readyz
 from service.history import HistoryParameters, get_history
 from service.list_query import ListParameters
+from service.lists import get_customers
 from service.openapi import texts
 from service.openapi.pages import PAGES, make_pages, send_page
 from service.operation import JSON, MERGE_PATCH, MIB, Body, OpenRoute, Operation
 from service.parameters import Parameters
 from service.past import GetParameters
 from service.protocol import expect
-from service.reads import get_customer, get_customers
+from service.reads import get_customer
 from service.services import SERVICES, Services
 
 LIST = "/v1/customers"

@@ -119,6 +119,16 @@ async def test_pages_go_on_beyond_a_version_in_either_order(api: RunningApi) -> 
     assert await versions(client, customer_id, "?order=asc&startingAfter=99") == ([], False)
 
 
+async def test_the_link_header_leads_to_the_next_page_and_keeps_what_was_asked(api: RunningApi) -> None:
+    client = await auditor(api)
+    customer_id = await renamed(client, 3)
+    path = f"/v1/customers/{customer_id}/history"
+    first = await history(client, customer_id, "?order=asc&limit=2")
+    assert first.headers["Link"] == f'<{path}?order=asc&limit=2&startingAfter=2>; rel="next"'
+    last = await history(client, customer_id, "?order=asc&limit=2&startingAfter=2")
+    assert "Link" not in last.headers
+
+
 async def test_ten_events_are_a_page_unless_asked_otherwise(api: RunningApi) -> None:
     client = await auditor(api)
     customer_id = await renamed(client, 11)

@@ -27,6 +27,7 @@ from tests.benchmarks import (
     get,
     history,
     idempotency,
+    lists,
     patch,
     post,
     processes,
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "worker": worker.run,
     "visible": visible.run,
     "sustained": sustained.run,
+    "lists": lists.run,
     "history": history.run,
     "rebuild": rebuild.run,
 }
