@@ -18,15 +18,24 @@ import pytest_asyncio
 
 from events.database import KEYED_LOOKUPS
 from events.loading import LATEST
-from events.queries import APPEND, HISTORY_NEWER, HISTORY_OLDER, LOAD_CUSTOMERS, VERSION_AT
+from events.queries import (
+    APPEND,
+    HISTORY_NEWER,
+    HISTORY_OLDER,
+    LOAD_CUSTOMERS,
+    REPLAY_PAGE,
+    VERSION_AT,
+)
 from events.statements import Statement
 from projections.queries import (
     CREATION_OF,
     FINGERPRINTS_OF,
+    INBOX_PAGE,
     NEXT_EVENTS,
     OWNERS_OF,
     PARKED_CUSTOMERS,
     READ_CUSTOMERS,
+    ROWS_BETWEEN,
     ROWS_OF,
     STATS_OF,
 )
@@ -123,6 +132,9 @@ IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
     "history_older": (HISTORY_OLDER, [merchant_id(1), "cus_1_7", 3, 11]),
     "history_newer": (HISTORY_NEWER, [merchant_id(1), "cus_1_7", 1, 11]),
     "version_at": (VERSION_AT, [merchant_id(1), "cus_1_7", 2**62]),
+    "replay_page": (REPLAY_PAGE, [merchant_id(1), "cus_1_7", "~", 1, 2**62, 50]),
+    "rows_between": (ROWS_BETWEEN, [merchant_id(1), "cus_1_7", "cus_1_9", 50]),
+    "inbox_page": (INBOX_PAGE, [merchant_id(1), "CHARGES", "cus_1_7", 50]),
     "next_events": (NEXT_EVENTS, [M1, 20, 100]),
     "rows_of": (ROWS_OF, [M1, SOME_CUSTOMERS]),
     "stats_of": (STATS_OF, [M1, SOME_CUSTOMERS]),
