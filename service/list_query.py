@@ -69,7 +69,7 @@ Second = Annotated[
 Exactly = Annotated[
     str,
     AfterValidator(_not_empty),
-    Field(description="Exactly this, but for its spelling.", json_schema_extra={"minLength": 1}),
+    Field(description="Exactly this.", json_schema_extra={"minLength": 1}),
 ]
 CompanyName = Annotated[
     str,
@@ -103,7 +103,7 @@ class ListParameters(Expandable):
     limit: Limit = DEFAULT_LIMIT
     starting_after: CursorId | None = None
     ending_before: CursorId | None = None
-    email: Exactly | None = None
+    email: Exactly | None = Field(None, description="This address, however it is spelled.")
     company_name: CompanyName | None = None
     metadata: dict[Key, Value] = _METADATA
     q: Words | None = None

@@ -20,6 +20,18 @@ CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
 CustomerId = Annotated[
     str, Field(pattern=CUSTOMER_ID, description="Made by the service, ordered by time, opaque to clients.")
 ]
+MEMBER_CODES = (
+    "required",
+    "not_nullable",
+    "wrong_type",
+    "too_short",
+    "too_long",
+    "invalid_format",
+    "unknown_member",
+    "read_only",
+)
+"""No enumeration in the schema: clients would refuse an answer with a new one."""
+
 Seconds = Annotated[int, Field(ge=0, description="Unix time in seconds.")]
 
 
@@ -49,7 +61,7 @@ class Customer(TypedDict):
     companyName: str | None
     taxId: str | None
     description: str | None
-    metadata: Annotated[dict[str, str], Field(min_length=1, max_length=50)] | None
+    metadata: Annotated[dict[str, str], Field(title="Metadata", min_length=1, max_length=50)] | None
     created: Seconds
     updated: Seconds
     invoiceCount: NotRequired[Annotated[int, Field(ge=0, description="Eventually consistent.")]]
@@ -98,15 +110,8 @@ class MemberFault(TypedDict):
     """What is wrong with one member of a body."""
 
     param: Annotated[str, Field(description="The member; dots lead to those within others.")]
-    code: Literal[
-        "required",
-        "not_nullable",
-        "wrong_type",
-        "too_short",
-        "too_long",
-        "invalid_format",
-        "unknown_member",
-        "read_only",
+    code: Annotated[
+        str, Field(description=f"{', '.join(f'`{code}`' for code in MEMBER_CODES)}; more may come.")
     ]
     message: str
 
