@@ -79,7 +79,8 @@ async def _proved(database: Database, signed: Signed, row: Row) -> dict[str, Any
     if root_from_proof(leaf_of(row), number, size, proof) != said.merkle_root:
         raise LedgerBroken(
             f"{said.merchant_id} position {row['position']} (customer {row['originator_id']}): "
-            "this event is not the one that was signed (`customers verify` tells more)"
+            "no proof leads from it to the root that was signed, so something there was changed "
+            "(`customers verify` tells what)"
         )
     return event_members(row, proof)
 
