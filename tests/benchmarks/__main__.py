@@ -33,6 +33,7 @@ from tests.benchmarks import (
     relay,
     report,
     sustained,
+    verify,
     visible,
     worker,
 )
@@ -56,6 +57,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "worker": worker.run,
     "visible": visible.run,
     "sustained": sustained.run,
+    "verify": verify.run,
 }
 DEFAULT_PEERS = "P1,P4"
 
