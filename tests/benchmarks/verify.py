@@ -1,7 +1,7 @@
 """The audit of a large ledger: how fast `customers verify` recomputes it, and in how much memory.
 
-Comes in: a database of its own, filled by COPY. Goes out: facts; then the same against a checkpoint, which also
-grows the Merkle tree.
+Comes in: a database of its own, filled by COPY. Goes out: facts; then the same against a checkpoint, which
+also grows the Merkle tree.
 """
 
 from __future__ import annotations
