@@ -86,12 +86,17 @@ class Report:
     def summary(self) -> str:
         """One line."""
         rate = self.events / self.seconds if self.seconds else 0
-        against = f", {self.checkpoints} checkpoints" if self.checkpoints else ""
-        verdict = "all is well" if not self.findings else f"{len(self.findings)} ledgers are broken"
+        against = f" against {counted(self.checkpoints, 'checkpoint')}" if self.checkpoints else ""
+        verdict = f"broken: {counted(len(self.findings), 'ledger')}" if self.findings else "all is well"
         return (
-            f"{self.events:,} events in {self.ledgers:,} ledgers{against}: {verdict} "
+            f"{counted(self.events, 'event')} in {counted(self.ledgers, 'ledger')}{against}: {verdict} "
             f"({self.seconds:.1f} s, {rate:,.0f} events/s)"
         )
+
+
+def counted(count: int, what: str) -> str:
+    """So many of them."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def verify(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import stat
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from tests.support.auditing import fill, forge
 from tests.support.databases import TestDatabase
 from tests.support.proving import load_script
 from tests.support.store import C1, C3, M1, M2, M3, NOWHERE, Store, make_merchants, opened_store
+from tests.support.up import CUSTOMERS
 
 KEY = MasterKeys.generate_text()
 CUT = [
@@ -76,13 +79,13 @@ def test_verifying_says_how_much_is_well_and_what_is_not(
 ) -> None:
     monkeypatch.delenv("CUSTOMERS_MASTER_KEY")  # not needed for this
     assert terminal.run("verify").startswith("10 events in 3 ledgers: all is well")
-    assert terminal.run("verify", "--merchant", M2).startswith("2 events in 1 ledgers: all is well")
+    assert terminal.run("verify", "--merchant", M2).startswith("2 events in 1 ledger: all is well")
     terminal.forge(
         f"UPDATE events.customer_events SET state = 'x' WHERE merchant_id = '{M1}' AND position = 4"
     )
     said = terminal.run("verify", status=1).splitlines()
     assert said[0].startswith(f"{M1} position 4 (customer {C3}): edited: ")
-    assert "1 ledgers are broken" in said[1]
+    assert "broken: 1 ledger" in said[1]
     report = json.loads(terminal.run("verify", "--json", status=1))
     (finding,) = report["findings"]
     assert (report["ok"], report["ledgers"]) == (False, 3)
@@ -91,18 +94,39 @@ def test_verifying_says_how_much_is_well_and_what_is_not(
     assert "there is no such merchant" in terminal.run("verify", "--merchant", NOWHERE, status=1)
 
 
+def test_a_terminal_shows_a_bar_with_rate_and_a_pipe_nothing_but_the_result(terminal: Terminal) -> None:
+    assert "\x1b" not in terminal.run("verify")
+    mine, theirs = pty.openpty()
+    done = subprocess.run(
+        [*CUSTOMERS, "verify"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+        timeout=60,
+        check=True,
+    )
+    os.close(theirs)
+    shown = os.read(mine, 100_000).decode()
+    os.close(mine)
+    assert done.stdout.startswith(b"10 events in 3 ledgers")
+    assert "verifying" in shown
+    assert "10/10" in shown
+    assert "/s" in shown
+
+
 def test_a_checkpoint_kept_in_a_file_shows_a_cut_tail(terminal: Terminal, tmp_path: Path) -> None:
     kept = tmp_path / "checkpoints.jsonl"
     assert terminal.run("checkpoint", "--to", kept) == ""
     assert terminal.run("checkpoint", "--merchant", M1, "--to", kept) == ""
     lines = kept.read_bytes().splitlines()
     assert [read_checkpoint(line).statement.merchant_id for line in lines] == [M1, M2, M1]
-    assert "3 checkpoints: all is well" in terminal.run("verify", "--checkpoint", kept)
+    assert "against 3 checkpoints: all is well" in terminal.run("verify", "--checkpoint", kept)
     terminal.forge(*CUT)
     assert "all is well" in terminal.run("verify")
     assert f"{M1} position 8: cut: " in terminal.run("verify", "--checkpoint", kept, status=1)
     only_m2 = terminal.run("verify", "--checkpoint", kept, "--merchant", M2)
-    assert "1 checkpoints: all is well" in only_m2
+    assert "against 1 checkpoint: all is well" in only_m2
 
 
 def test_an_auditor_without_a_master_key_gives_the_public_key(

@@ -1,4 +1,4 @@
-"""The committed test vectors (`proof_vectors.json`), recomputed by our code and by the auditor's script alone."""
+"""The committed test vectors (`proof_vectors.json`), recomputed by our code and by the auditor's script."""
 
 from __future__ import annotations
 
