@@ -39,6 +39,13 @@ class Signed(NamedTuple):
     tree: Tree
 
 
+class Stored(NamedTuple):
+    """A checkpoint and the bytes of its frontier, from the table."""
+
+    checkpoint: Checkpoint
+    frontier: bytes
+
+
 async def run_checkpoints(
     database_url: str, nats_url: str | None, master_keys: MasterKeys, *, seconds: float
 ) -> None:
@@ -110,17 +117,25 @@ async def sign_ledger(database: Database, merchant_id: str, master_keys: MasterK
     return await _extend(database, merchant_id, ends.head, ends.epoch, last, master_keys)
 
 
-async def last_checkpoint(
-    database: Database, merchant_id: str, epoch: int, master_keys: MasterKeys
-) -> Signed | None:
-    """The last one of this epoch, with its tree. Raises LedgerBroken: it is not as it was signed by us."""
+async def stored_checkpoint(database: Database, merchant_id: str, epoch: int) -> Stored | None:
+    """The last one of this epoch as the table has it, believed by nobody yet."""
     rows = await database.fetch(LAST_CHECKPOINT, merchant_id, epoch)
     if not rows:
         return None
     row = rows[0]
     said = Statement(merchant_id, epoch, row["position"], row["recorded_at"], row["hash"], row["merkle_root"])
-    checkpoint = Checkpoint(said, row["public_key"], row["signature"])
-    frontier = row["frontier"]
+    return Stored(Checkpoint(said, row["public_key"], row["signature"]), row["frontier"])
+
+
+async def last_checkpoint(
+    database: Database, merchant_id: str, epoch: int, master_keys: MasterKeys
+) -> Signed | None:
+    """The last one of this epoch, with its tree. Raises LedgerBroken: it is not as it was signed by us."""
+    stored = await stored_checkpoint(database, merchant_id, epoch)
+    if stored is None:
+        return None
+    checkpoint, frontier = stored
+    said = checkpoint.statement
     subtrees = [frontier[first : first + HASH_BYTES] for first in range(0, len(frontier), HASH_BYTES)]
     known = checkpoint.public_key in public_keys(master_keys) and checkpoint.is_genuine()
     if not known or len(subtrees) != said.position.bit_count():

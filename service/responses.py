@@ -27,6 +27,11 @@ def list_response(url: str, bodies: Iterable[bytes], *, has_more: bool) -> web.R
     """A list of objects that are JSON already."""
     more = b"true" if has_more else b"false"
     body = b'{"object":"list","url":"%b","hasMore":%b,"data":[%b]}' % (url.encode(), more, b",".join(bodies))
+    return json_response(body)
+
+
+def json_response(body: bytes) -> web.Response:
+    """What is JSON already."""
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -17,6 +17,7 @@ from events.ledger import first_hash
 from events.master_keys import MasterKeys
 from events.merkle import Tree, inclusion_proof, nodes_over
 from events.verification import LedgerRow, Place, beginning, follow, leaf_of
+from service.openapi.examples import LEDGER
 from tests.support.proving import load_script
 
 VECTORS: dict[str, Any] = orjson.loads((Path(__file__).parent / "proof_vectors.json").read_bytes())
@@ -75,6 +76,14 @@ def test_our_code_signs_the_same_checkpoint_and_exports_the_same_events() -> Non
         if one[2] == HISTORY["customerId"]
     ]
     assert events == HISTORY["events"]
+
+
+def test_the_example_that_clients_are_shown_is_this_ledger_s() -> None:
+    said = HISTORY["checkpoint"]
+    shown = {
+        name: said[name] for name in ("merchantId", "epoch", "position", "hash", "recordedAt", "publicKey")
+    }
+    assert {"object": "ledger", "checkpoint": said} | shown == LEDGER
 
 
 def test_the_script_computes_the_same_hashes_and_believes_the_history() -> None:
