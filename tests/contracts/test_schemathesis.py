@@ -18,6 +18,7 @@ from tests.support.api import running_api
 from tests.support.databases import TestDatabase
 
 ROOT = Path(__file__).resolve().parents[2]
+SCOPES = frozenset(["read", "write", "audit"])
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -25,7 +26,8 @@ async def ask(database: TestDatabase, keys: Path, *options: str) -> None:
     """Run schemathesis against an API on this database; its report is what a failure says."""
     async with running_api(database) as api:
         other = await api.of_new_merchant()
-        named = {"one merchant": api.client.key, "another merchant": other.client.key}
+        one, another = [await merchant.client_with(SCOPES) for merchant in (api, other)]
+        named = {"one merchant": one.key, "another merchant": another.key}
         entries = [
             {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]} for name, key in named.items()
         ]
