@@ -58,8 +58,10 @@ def leaf(customer_id: str, event: dict[str, Any]) -> bytes:
 def root(node: bytes, number: int, size: int, proof: list[str]) -> bytes:
     """The root that an inclusion proof leads to (RFC 9162, section 2.1.3.2); empty if it leads nowhere."""
     last = size - 1
+    if not 0 <= number <= last:
+        return b""
     for sibling in map(bytes.fromhex, proof):
-        if not 0 <= number <= last or last == 0:
+        if last == 0:
             return b""
         if number & 1 or number == last:
             node = sha256(b"\1" + sibling + node).digest()

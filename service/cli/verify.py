@@ -42,11 +42,12 @@ CheckpointsFile = Annotated[
         show_default=False,
     ),
 ]
-PublicKey = Annotated[
-    str | None,
+PublicKeys = Annotated[
+    list[str] | None,
     typer.Option(
+        "--public-key",
         metavar="KEY",
-        help="The key that signed them (default: those of the master key).",
+        help="A key that signed them, in base64; repeatable (default: those of the master key's versions).",
         show_default=False,
     ),
 ]
@@ -103,7 +104,7 @@ def verify(
     data_dir: DataDir = None,
     merchant_id: MerchantId = None,
     checkpoint: CheckpointsFile = None,
-    public_key: PublicKey = None,
+    public_key: PublicKeys = None,
     as_json: Json = False,
 ) -> None:
     """Recompute every ledger (or one) from its events, and name the first thing that is wrong with it.
@@ -143,10 +144,10 @@ def read_checkpoints(path: Path, merchant_id: str | None) -> list[Checkpoint]:
     return wanted
 
 
-def believed_keys(settings: Settings, public_key: str | None) -> frozenset[bytes]:
-    """The key that was given, or those of the master keys."""
-    if public_key is not None:
-        return frozenset([read_public_key(public_key)])
+def believed_keys(settings: Settings, given: Sequence[str] | None) -> frozenset[bytes]:
+    """The keys that were given, or those of the master keys."""
+    if given:
+        return frozenset(read_public_key(text) for text in given)
     return public_keys(load_master_keys(settings))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
@@ -173,6 +174,27 @@ async def test_a_checkpoint_of_another_epoch_is_told(store: Store) -> None:
     kept = await signed(store)
     await forge(store, f"UPDATE events.merchants SET epoch = 2 WHERE id = '{M1}'")
     assert places(await findings_against(store, kept)) == [(M1, 8, None, "epoch")]
+    another = await signed(store)
+    assert another.statement == kept.statement._replace(epoch=2)
+    assert await findings_against(store, another) == []
+
+
+async def test_appends_meanwhile_do_no_harm(store: Store) -> None:
+    await fill(store)
+    kept = await signed(store)
+
+    async def append() -> int:
+        for number in range(40):
+            await store.update(C1, name=f"Meanwhile {number}")
+        return 40
+
+    appending = asyncio.create_task(append())
+    rounds = 0
+    while not appending.done():
+        assert await findings_against(store, kept) == []
+        rounds += 1
+    assert await appending == 40
+    assert rounds > 1
 
 
 async def test_a_checkpoint_outlives_its_merchant(store: Store) -> None:

@@ -142,6 +142,9 @@ def test_an_auditor_without_a_master_key_gives_the_public_key(
     other = "A" * 43 + "="
     said = terminal.run("verify", "--checkpoint", kept, "--public-key", other, status=1)
     assert "foreign key" in said
+    assert "all is well" in terminal.run(
+        "verify", "--checkpoint", kept, "--public-key", other, "--public-key", key
+    )
     assert "32 bytes in base64" in terminal.run("verify", "--checkpoint", kept, "--public-key", "x", status=1)
 
 
