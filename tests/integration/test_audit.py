@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 import pytest
+import pytest_asyncio
 
 from events import ledger_reading, verification
 from events.audit import verify_ledger
@@ -13,8 +14,11 @@ from events.checkpoint import Checkpoint, public_keys, sign
 from events.master_keys import MasterKeys
 from events.merkle import Tree
 from events.verification import LedgerRow, Place
+from service.embedded import EmbeddedPostgres
 from tests.support.auditing import (
+    KEEP,
     LEDGER,
+    RESTORE,
     fill,
     findings,
     findings_against,
@@ -23,7 +27,8 @@ from tests.support.auditing import (
     rewrite,
     signed,
 )
-from tests.support.store import C1, C2, C3, M1, M2, NOWHERE, Store
+from tests.support.databases import fresh_database
+from tests.support.store import C1, C2, C3, M1, M2, NOWHERE, Store, make_merchants, opened_store
 
 EVENT = "UPDATE events.customer_events SET {} WHERE merchant_id = '" + M1 + "' AND position = {}"
 HEAD = "UPDATE events.merchants SET {} WHERE id = '" + M1 + "'"
@@ -68,6 +73,17 @@ FORGERIES: dict[str, tuple[list[str], tuple[str, int, str | None, str]]] = {
 }  # fmt: skip
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_store(migrated_postgres: EmbeddedPostgres) -> AsyncIterator[Store]:
+    """A filled store for all forgeries that are undone."""
+    async with fresh_database(migrated_postgres) as database:
+        await make_merchants(database, M1, M2)
+        async with opened_store(database) as store:
+            await fill(store)
+            await forge(store, *KEEP)
+            yield store
+
+
 async def check_forgery(store: Store, forgery: str) -> None:
     """Forge, and assert that exactly that is found."""
     statements, place = FORGERIES[forgery]
@@ -76,10 +92,11 @@ async def check_forgery(store: Store, forgery: str) -> None:
     assert places(await findings(store.database)) == [place]
 
 
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("forgery", FORGERIES)
-async def test_a_forgery_is_found_at_its_first_position(store: Store, forgery: str) -> None:
-    await fill(store)
-    await check_forgery(store, forgery)
+async def test_a_forgery_is_found_at_its_first_position(shared_store: Store, forgery: str) -> None:
+    await forge(shared_store, *RESTORE)
+    await check_forgery(shared_store, forgery)
 
 
 async def test_an_event_moved_to_another_merchant_is_missed_by_one_and_foreign_to_the_other(
