@@ -9,7 +9,6 @@ function of the ledger, so that two of them write the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import structlog
@@ -26,8 +25,6 @@ from events.supervision import supervised
 from events.verification import Break, Place, beginning
 
 LEDGERS_PAGE = 100
-
-HandOn = Callable[[Checkpoint], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -65,15 +62,11 @@ async def run_checkpoints(
 async def sign_and_publish(database: Database, nats_url: str | None, master_keys: MasterKeys) -> None:
     """One round. A broken ledger is told and does not keep others from being signed."""
     signed: list[Checkpoint] = []
-
-    async def keep(checkpoint: Checkpoint) -> None:
-        signed.append(checkpoint)
-
     last_id = ""
     while page := await moved_ledgers(database, last_id):
-        for merchant_id in page:
-            await sign_moved(database, merchant_id, master_keys, keep)
-        last_id = page[-1]
+        for last_id in page:
+            made = await sign_or_tell(database, last_id, master_keys)
+            signed += [made.checkpoint] if made else []
     if signed and nats_url is not None:
         async with JetStream.connect(nats_url) as broker:
             for checkpoint in signed:
@@ -82,15 +75,13 @@ async def sign_and_publish(database: Database, nats_url: str | None, master_keys
         log.info("checkpoints_signed", ledgers=len(signed))
 
 
-async def sign_moved(database: Database, merchant_id: str, master_keys: MasterKeys, hand_on: HandOn) -> None:
+async def sign_or_tell(database: Database, merchant_id: str, master_keys: MasterKeys) -> Signed | None:
     """Sign one ledger; if it is broken, say so."""
     try:
-        signed = await sign_ledger(database, merchant_id, master_keys)
+        return await sign_ledger(database, merchant_id, master_keys)
     except LedgerBroken as error:
         log.critical("ledger_broken", merchant_id=merchant_id, reason=str(error))
-    else:
-        if signed is not None:
-            await hand_on(signed.checkpoint)
+        return None
 
 
 async def publish(broker: JetStream, checkpoint: Checkpoint) -> None:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from events.audit import Tell, count_events, each_ledger, verify_ledger
 from events.checkpoint import Checkpoint, public_keys, read_checkpoint, read_public_key
@@ -26,6 +22,7 @@ from events.database import Database
 from events.errors import CheckpointUnreadable
 from events.verification import Finding
 from service.cli.options import DataDir, MerchantId
+from service.cli.progress import progress
 from service.cli.running import run
 from service.databases import find_database
 from service.errors import StartupError
@@ -157,7 +154,7 @@ async def _verify(
     report = Report(checkpoints=len(checkpoints))
     began = time.monotonic()
     async with Database.connect(find_database(settings).application) as database:
-        with progress(await count_events(database, merchant_id)) as advance:
+        with progress("verifying", await count_events(database, merchant_id)) as advance:
 
             def tell(events: int) -> None:
                 report.events += events
@@ -199,24 +196,3 @@ def _by_merchant(checkpoints: Sequence[Checkpoint]) -> Mapping[str, Sequence[Che
     for checkpoint in checkpoints:
         grouped[checkpoint.statement.merchant_id].append(checkpoint)
     return grouped
-
-
-@contextmanager
-def progress(events: int) -> Iterator[Tell]:
-    """A bar on the terminal, on stderr; nothing in a pipe."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    columns = (TextColumn("verifying"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
-    with Progress(*columns, Rate(), TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("verifying", total=events)
-        yield lambda more: bar.advance(task, more)
-
-
-class Rate(ProgressColumn):
-    """Events a second, as of lately."""
-
-    def render(self, task: Task) -> Text:
-        """The column's text."""
-        return Text(f"{task.speed or 0:,.0f}/s")
