@@ -52,6 +52,15 @@ async def test_it_shows_the_head_and_what_was_signed_last(api: RunningApi) -> No
     assert shown["publicKey"] == shown["checkpoint"]["publicKey"]
 
 
+async def test_a_merchant_sees_its_own_ledger_alone(api: RunningApi) -> None:
+    other = await api.of_new_merchant()
+    await other.client.created()
+    await sign_ledger(api.database, other.merchant_id, api.operator.master_keys)
+    mine, theirs = await ledger(api), await ledger(other)
+    assert (mine["merchantId"], mine["position"], mine["checkpoint"]) == (api.merchant_id, 0, None)
+    assert theirs["merchantId"] == theirs["checkpoint"]["merchantId"] == other.merchant_id
+
+
 async def test_it_needs_the_scope_audit_and_takes_no_parameters(api: RunningApi) -> None:
     answer = await api.client.request("GET", "/v1/ledger")
     assert answer.refusal() == (403, "forbidden")
