@@ -26,6 +26,7 @@ from tests.benchmarks import (
     footprint,
     get,
     idempotency,
+    lists,
     patch,
     post,
     processes,
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "visible": visible.run,
     "sustained": sustained.run,
     "verify": verify.run,
+    "lists": lists.run,
 }
 DEFAULT_PEERS = "P1,P4"
 

@@ -59,8 +59,12 @@ ELSEWHERE = ["nobody@fourth-canary.example.com", "canary-agent/1.0", CLIENTS_KEY
 Columns = dict[tuple[str, str], list[bytes]]
 """Every value of every column, by table and column."""
 
-WHERE_IT_MUST_BE = {("projections.customers", "body"), ("events.email_claims", "email_key")}
-"""What is answered to a GET, and what decides that an email is taken; both end with the customer."""
+WHERE_IT_MUST_BE = {
+    ("projections.customers", "body"),
+    ("projections.customers", "words"),
+    ("events.email_claims", "email_key"),
+}
+"""What is answered, what lists search, and what decides that an email is taken; all end with the customer."""
 
 
 @dataclass(frozen=True)
