@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import pytest
 import pytest_asyncio
@@ -237,7 +237,7 @@ async def test_a_verifier_that_skips_one_link_fails_these_tests(
         await check_forgery(store, "state")
 
 
-def without_link(position: int):  # type: ignore[no-untyped-def]
+def without_link(position: int) -> Callable[..., Place]:
     """The negative control: a verifier that believes the stored hash at one position."""
 
     def follow(place: Place, rows: Iterable[LedgerRow], tree: Tree | None = None) -> Place:
