@@ -15,10 +15,10 @@ from collections.abc import Sequence
 
 import structlog
 
+from events.audit import each_ledger
 from events.database import Database
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
-from events.queries import MERCHANTS_WITH_EVENTS
 from events.replay import Replayed, Tell, replay
 from projections.customers import NAME, Target, catch_up, catch_up_within, put_rows, row_of
 from projections.parking import park_customer, reason_of
@@ -52,8 +52,8 @@ async def rebuild_customers(url: str, master_keys: MasterKeys, tell: Tell) -> No
         await check_master_keys(database, master_keys)
         try:
             await _begin(database)
-            for merchant in await database.fetch(MERCHANTS_WITH_EVENTS):
-                await _fill(database, merchant["id"], master_keys, tell)
+            async for merchant_id in each_ledger(database):
+                await _fill(database, merchant_id, master_keys, tell)
             await shadows.index()
             await _come_near(database, master_keys, tell)
             await patiently(lambda: _swap(database, shadows, master_keys))

@@ -169,9 +169,3 @@ LEFT JOIN LATERAL (
 ) AS e ON true
 ORDER BY k.customer_id, e.originator_version
 LIMIT $6;
-
--- merchants_with_events: merchants that have any, and how many
-SELECT m.id, m.position AS events
-FROM events.merchants AS m
-WHERE m.position > 0
-ORDER BY m.id;

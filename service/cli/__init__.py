@@ -15,6 +15,7 @@ import typer
 
 from events.errors import BrokerError, MigrationError, StoreError
 from service.cli import (
+    checkpoint,
     demo,
     history,
     keys,
@@ -23,11 +24,13 @@ from service.cli import (
     migrate,
     parked,
     project,
+    prove,
     rebuild,
     relay,
     replay,
     serve,
     up,
+    verify,
 )
 from service.data_directory import DataDirectoryError
 from service.demo_load import DemoError
@@ -85,6 +88,9 @@ app.command("replay")(replay.replay)
 app.command("export")(replay.export)
 app.command("rebuild")(rebuild.rebuild)
 app.command("master-key")(master_key.master_key)
+app.command("verify")(verify.verify)
+app.command("checkpoint")(checkpoint.checkpoint)
+app.command("prove")(prove.prove)
 app.add_typer(merchants.app, name="merchants")
 app.add_typer(keys.app, name="keys")
 app.add_typer(parked.app, name="parked")

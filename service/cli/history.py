@@ -16,10 +16,10 @@ from rich.text import Text
 
 from events.database import Database
 from events.history import History, open_history
+from events.history_proof import merchants_of
 from events.ids import CUSTOMER_PREFIX, is_id
 from events.strict_json import shown
-from projections.queries import OWNERS_OF
-from service.cli.options import DataDir, MerchantId
+from service.cli.options import CustomerId, DataDir, MerchantId
 from service.cli.running import run
 from service.cli.tables import WIDTH
 from service.databases import find_database
@@ -31,7 +31,6 @@ from service.settings import Settings, load_settings
 PAGE = 100
 VALUE_LENGTH = 200  # code points of a value in the timeline
 
-CustomerId = Annotated[str, typer.Argument(metavar="CUS_ID", help="The customer's id.", show_default=False)]
 AsLines = Annotated[
     bool, typer.Option("--json", help="Print each event as a line of JSON, as the API shows it.")
 ]
@@ -63,15 +62,13 @@ async def _show(settings: Settings, customer_id: str, merchant_id: str | None, a
 
 async def _owner(database: Database, customer_id: str, merchant_id: str | None) -> str:
     """Whose customer it is. Raises StartupError unless there is exactly one, or the one named."""
-    owners = [row["merchant_id"] for row in await database.fetch(OWNERS_OF, [customer_id])]
-    if merchant_id is not None:
-        owners = [owner for owner in owners if owner == merchant_id]
-    if not owners:
-        of = f" of the merchant {merchant_id}" if merchant_id is not None else ""
+    owners = await merchants_of(database, customer_id)
+    if merchant_id is None and len(owners) > 1:
+        raise StartupError(f"{customer_id} is a customer of {', '.join(owners)}: choose one with --merchant")
+    if not owners or merchant_id not in {None, *owners}:
+        of = f" of {merchant_id}" if merchant_id else ""
         raise StartupError(f"there is no customer {customer_id}{of}")
-    if len(owners) > 1:
-        raise StartupError(f"several merchants have a customer {customer_id}: name one with --merchant")
-    return str(owners[0])
+    return merchant_id or owners[0]
 
 
 async def _items(reader: History, merchant_id: str, customer_id: str) -> AsyncIterator[bytes]:

@@ -30,7 +30,12 @@ Port = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+CustomerId = Annotated[str, typer.Argument(metavar="CUS_ID", help="The customer.", show_default=False)]
 MerchantId = Annotated[
     str | None,
-    typer.Option("--merchant", metavar="MER", help="Whose it is.", show_default=False),
+    typer.Option("--merchant", metavar="MER_ID", help="One merchant's only.", show_default=False),
+]
+ToFile = Annotated[
+    Path | None,
+    typer.Option("--to", metavar="FILE", help="Write to this file (default: stdout).", show_default=False),
 ]

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from events.audit import count_events
 from events.database import Database
-from events.queries import MERCHANTS_WITH_EVENTS
 from events.replay import Tell
 from projections.queries import INBOX_SIZE
 from projections.rebuild_billing import rebuild_billing
@@ -74,5 +74,6 @@ async def _run(settings: Settings, url: str, which: ReadModel, tell: Tell) -> No
 async def _size(url: str, which: ReadModel) -> int:
     """About how many events there are to apply."""
     async with Database.connect(url, size=1) as database:
-        statement = MERCHANTS_WITH_EVENTS if which is ReadModel.CUSTOMERS else INBOX_SIZE
-        return sum(row["events"] for row in await database.fetch(statement))
+        if which is ReadModel.CUSTOMERS:
+            return await count_events(database, None)
+        return int((await database.fetch(INBOX_SIZE))[0]["events"])

@@ -11,17 +11,18 @@ from typing import Annotated
 
 import typer
 
+from events.audit import count_events
 from events.database import Database
 from events.key_checks import check_master_keys
-from service.cli.options import DataDir
-from service.cli.output import opened
+from service.cli.options import DataDir, ToFile
 from service.cli.progress import progress
 from service.cli.running import run
+from service.cli.writing import streamed
 from service.databases import find_database
 from service.errors import StartupError
 from service.master_key import load_master_keys
+from service.merchants import find_merchant
 from service.moments import read_moment
-from service.queries import LEDGER_LENGTH
 from service.replaying import Wanted, compare_customers, write_customers
 from service.settings import Settings, load_settings
 
@@ -51,10 +52,6 @@ Until = Annotated[
         show_default=False,
     ),
 ]
-To = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Write to this file (default: to the terminal).", show_default=False),
-]
 Compare = Annotated[
     bool, typer.Option("--compare", help="Hold the read model against them, and list what differs.")
 ]
@@ -65,7 +62,7 @@ def replay(
     data_dir: DataDir = None,
     customer_id: One = None,
     until: Until = None,
-    to: To = None,
+    to: ToFile = None,
     compare: Compare = False,
 ) -> None:
     """Fold all events again, and write what they amount to: a line of JSON a customer, tombstones too.
@@ -79,7 +76,7 @@ def replay(
     end(run(_compare(settings, wanted) if compare else _write(settings, wanted, to, with_tombstones=True)))
 
 
-def export(merchant_id: Merchant, data_dir: DataDir = None, to: To = None) -> None:
+def export(merchant_id: Merchant, data_dir: DataDir = None, to: ToFile = None) -> None:
     """Write every customer that is not deleted, a line of JSON each, as of now."""
     end(run(_write(load_settings(data_dir=data_dir), Wanted(merchant_id), to, with_tombstones=False)))
 
@@ -96,7 +93,7 @@ async def _write(settings: Settings, wanted: Wanted, to: Path | None, *, with_to
     master_keys = load_master_keys(settings)
     async with Database.connect(find_database(settings).application, size=CONNECTIONS) as database:
         await check_master_keys(database, master_keys)
-        with progress("replaying", await _size(database, wanted)) as tell, opened(to) as output:
+        with progress("replaying", await _size(database, wanted)) as tell, streamed(to) as output:
             return await write_customers(
                 database, master_keys, wanted, output, tell, with_tombstones=with_tombstones
             )
@@ -112,7 +109,6 @@ async def _compare(settings: Settings, wanted: Wanted) -> list[str]:
 
 async def _size(database: Database, wanted: Wanted) -> int | None:
     """How many events there are to fold, if that is known. Raises StartupError: there is no such merchant."""
-    found = await database.fetch(LEDGER_LENGTH, wanted.merchant_id)
-    if not found:
+    if await find_merchant(database, wanted.merchant_id) is None:
         raise StartupError(f"there is no merchant {wanted.merchant_id}")
-    return found[0]["events"] if wanted.customer_id is None else None
+    return await count_events(database, wanted.merchant_id) if wanted.customer_id is None else None

@@ -9,6 +9,7 @@ from service.openapi.answers import (
     CustomerList,
     Health,
     History,
+    Ledger,
     Ready,
     Tombstone,
     Unready,
@@ -21,6 +22,7 @@ from service.openapi.examples import (
     JOHN,
     JOHN_PATCHED,
     JOHN_WITH_STATS,
+    LEDGER,
     LIST,
     PATCH_JOHN,
     TOMBSTONE,
@@ -123,6 +125,16 @@ DELETE_CUSTOMER = About(
     (Answer(200, "The tombstone.", Tombstone, CHANGE_HEADERS, {"tombstone": TOMBSTONE}),),
     headers=("Idempotency-Key", "If-Match", *TRACING),
     links=("getCustomer",),
+)
+
+GET_LEDGER = About(
+    "getLedger",
+    "Get the ledger's head",
+    "Every change of a customer is an event in its merchant's ledger, a chain of hashes without gaps. Here "
+    "is how far it goes, and its last checkpoint: a signed statement that shows later, kept elsewhere, "
+    "whether anything before it was changed or removed.",
+    (Answer(200, "The head, and what was signed last.", Ledger, examples={"ledger": LEDGER}),),
+    tag="audit",
 )
 
 HEALTHZ = About(

@@ -20,11 +20,6 @@ SELECT id, status, live, currency, created_at
 FROM events.merchants
 WHERE id = $1;
 
--- ledger_length: how many events a merchant has
-SELECT position AS events
-FROM events.merchants
-WHERE id = $1;
-
 -- create_key: a new API key; only an HMAC of its secret is kept
 INSERT INTO events.api_keys (
     id, merchant_id, name, secret_hmac, master_version, scopes, allowed_cidrs, rate_limit, created_at

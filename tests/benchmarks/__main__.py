@@ -36,6 +36,7 @@ from tests.benchmarks import (
     relay,
     report,
     sustained,
+    verify,
     visible,
     worker,
 )
@@ -59,6 +60,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "worker": worker.run,
     "visible": visible.run,
     "sustained": sustained.run,
+    "verify": verify.run,
     "lists": lists.run,
     "history": history.run,
     "rebuild": rebuild.run,

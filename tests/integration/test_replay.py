@@ -111,7 +111,7 @@ async def test_a_file_is_there_whole_and_for_its_owner_alone(
     assert names_in(tmp_path) == [file.name]
     nowhere = tmp_path / "nowhere" / "file"
     said = await command_line.run("replay", "--merchant", M1, "--to", str(nowhere), status=1)
-    assert said == f"customers: cannot write {nowhere}: No such file or directory"
+    assert said == f"customers: {nowhere} cannot be written: No such file or directory"
 
 
 @pytest.mark.parametrize("page", [2, 3, 7, 50])
