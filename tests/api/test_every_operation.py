@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from service.api_keys import SCOPES
 from service.operation import Operation
 from service.routes import BATCH, LIST, ONE, OPERATIONS
 from tests.support.api import JOHN, Answer, RunningApi
@@ -52,11 +53,12 @@ def refused_at(answer: Answer) -> tuple[int, str, str]:
 @pytest.mark.parametrize("route", WITH_ID, ids=named)
 async def test_a_wildcard_for_an_id_is_an_unknown_id(api: RunningApi, route: Operation[Any]) -> None:
     await api.client.created()
+    client = await api.client_with(frozenset(SCOPES))
     before = await api.stored()
     body = {"name": "Mallory"} if route.body is not None else None
     for wildcard in WILDCARDS:
         path = route.path.replace("{id}", quote(wildcard, safe=""))
-        answer = await api.client.request(route.method, path, body)
+        answer = await client.request(route.method, path, body)
         assert answer.refusal() == (404, "customer_not_found"), wildcard
     assert await api.stored() == before
 
