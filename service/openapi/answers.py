@@ -13,7 +13,7 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 from events.ids import CUSTOMER_PREFIX, ID_PATTERN
 from projections.customer_list import MOST_COUNTED
-from service.openapi.examples import BATCH_RESULTS, JOHN, LIST, TOMBSTONE
+from service.openapi.examples import BATCH_RESULTS, JOHN, LIST, LISTED_TOMBSTONE, TOMBSTONE
 
 CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
 
@@ -86,6 +86,7 @@ class Tombstone(TypedDict):
     deleted: Literal[True]
 
 
+@with_config(ConfigDict(json_schema_extra={"examples": [LISTED_TOMBSTONE]}))
 class ListedTombstone(Tombstone):
     """What is left of a deleted customer, in a list with `deleted=true`."""
 

@@ -46,6 +46,8 @@ JOHN_WITH_STATS: dict[str, Any] = JOHN | {"invoiceCount": 2, "chargeCount": 3, "
 
 TOMBSTONE: dict[str, Any] = {"id": ID, "object": "customer", "deleted": True}
 
+LISTED_TOMBSTONE: dict[str, Any] = TOMBSTONE | {"deletedAt": 1706558400}
+
 BATCH: dict[str, Any] = {
     "customers": [
         CREATE_JOHN,
