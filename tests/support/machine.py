@@ -29,6 +29,7 @@ from tests.support.asking import (
     creations,
     directions,
     emails,
+    filters,
     leaving,
     limits,
     numbers,
@@ -91,8 +92,6 @@ class Machine(RuleBasedStateMachine):
         made = [self.change(side, Request("POST", body=members)) for side, members in several]
         return multiple(*(one for some in made for one in some.values))
 
-    # Changes
-
     @rule(target=customers, side=sides, members=creations, query=on_duplicates, keyed=st.booleans())
     def create(self, side: int, members: JsonObject, query: Query, keyed: bool) -> Any:
         return self.change(side, Request("POST", body=members, query=query), keyed=keyed)
@@ -126,8 +125,8 @@ class Machine(RuleBasedStateMachine):
     def leave_an_email_to_somebody_new(self, customer: tuple[int, str], method: str, email: str) -> Any:
         left = self.sides[customer[0]].model.customers[customer[1]].body().get("email", email)
         self.ask(customer[0], a_change(method, customer[1], {"email": email}))
-        again = MAILBOXES[mailbox(left)][-1]
-        return self.change(customer[0], Request("POST", body={"email": again, "name": "Next"}))
+        members = {"email": MAILBOXES[mailbox(left)][-1], "name": "Next"}
+        return self.change(customer[0], Request("POST", body=members))
 
     @rule(target=customers, customer=customers, members=creations, query=on_duplicates)
     def create_with_an_email_that_was_taken(
@@ -215,9 +214,9 @@ class Machine(RuleBasedStateMachine):
 
     # Lists
 
-    @rule(side=sides, limit=limits, expand=st.sampled_from([None, "stats"]))
-    def page(self, side: int, limit: str | None, expand: str | None) -> None:
-        self.ask_for_a_page(side, limit=limit, expand=expand)
+    @rule(side=sides, limit=limits, filters=filters)
+    def page(self, side: int, limit: str | None, filters: dict[str, str]) -> None:
+        self.ask_for_a_page(side, limit=limit, **filters)
 
     @rule(customer=customers, limit=limits, direction=directions, delete=seldom)
     def page_beyond(self, customer: tuple[int, str], limit: str | None, direction: str, delete: bool) -> None:
