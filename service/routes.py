@@ -12,6 +12,7 @@ from service.creating import CreateParameters
 from service.customer_input import CreateCustomer, CreateCustomers, PatchCustomer
 from service.edge import edge, endpoint
 from service.health import healthz, readyz
+from service.ledger import get_ledger
 from service.list_query import ListParameters
 from service.lists import get_customers
 from service.openapi import texts
@@ -25,6 +26,7 @@ from service.services import SERVICES, Services
 LIST = "/v1/customers"
 BATCH = "/v1/customers/batch"
 ONE = "/v1/customers/{id}"
+LEDGER = "/v1/ledger"
 
 NOT_BATCH = "{id:(?!batch$)[^/]+}"
 """Anything may stand for an id; without the exception, other methods on the batch would be an id's."""
@@ -60,6 +62,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         Body(PatchCustomer, (JSON, MERGE_PATCH)),
     ),
     Operation("DELETE", ONE, "write", delete_customer, Parameters, texts.DELETE_CUSTOMER),
+    Operation("GET", LEDGER, "audit", get_ledger, Parameters, texts.GET_LEDGER),
 )
 
 OPEN_ROUTES: tuple[OpenRoute, ...] = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.errors import CustomerTooLarge, DuplicateEmail, InvalidCursor, ProjectionLagging
-from service.openapi.answers import Batch, Customer, CustomerList, Health, Ready, Tombstone, Unready
+from service.openapi.answers import Batch, Customer, CustomerList, Health, Ledger, Ready, Tombstone, Unready
 from service.openapi.examples import (
     BATCH,
     BATCH_RESULTS,
@@ -11,6 +11,7 @@ from service.openapi.examples import (
     JOHN,
     JOHN_PATCHED,
     JOHN_WITH_STATS,
+    LEDGER,
     LIST,
     PATCH_JOHN,
     TOMBSTONE,
@@ -103,6 +104,16 @@ DELETE_CUSTOMER = About(
     (Answer(200, "The tombstone.", Tombstone, CHANGE_HEADERS, {"tombstone": TOMBSTONE}),),
     headers=("Idempotency-Key", "If-Match", *TRACING),
     links=("getCustomer",),
+)
+
+GET_LEDGER = About(
+    "getLedger",
+    "Get the ledger's head",
+    "Every change of a customer is an event in its merchant's ledger, a chain of hashes without gaps. Here "
+    "is how far it goes, and its last checkpoint: a signed statement that shows later, kept elsewhere, "
+    "whether anything before it was changed or removed.",
+    (Answer(200, "The head, and what was signed last.", Ledger, examples={"ledger": LEDGER}),),
+    tag="audit",
 )
 
 HEALTHZ = About(

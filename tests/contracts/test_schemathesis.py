@@ -18,6 +18,7 @@ from tests.support.api import running_api
 from tests.support.databases import TestDatabase
 
 ROOT = Path(__file__).resolve().parents[2]
+SCOPES = frozenset(["read", "write", "audit"])
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -33,7 +34,8 @@ async def ask(database: TestDatabase, keys: Path, *options: str) -> None:
     """Run schemathesis against an API on this database; its report is what a failure says."""
     async with running_api(database) as api:
         other = await api.of_new_merchant()
-        write_keys(keys, one=api.client.key, another=other.client.key)
+        one, another = [await merchant.client_with(SCOPES) for merchant in (api, other)]
+        write_keys(keys, one=one.key, another=another.key)
         asked = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(CONFIGURATION)),
             *("run", f"{api.url}/openapi.json", *options),

@@ -18,7 +18,17 @@ import pytest_asyncio
 
 from events.database import KEYED_LOOKUPS
 from events.loading import LATEST
-from events.queries import APPEND, LOAD_CUSTOMERS
+from events.queries import (
+    APPEND,
+    HISTORY,
+    LAST_CHECKPOINT,
+    LEDGER_ENDS,
+    LEDGER_RANGE,
+    LOAD_CUSTOMERS,
+    MERCHANTS_OF,
+    MERKLE_NODES,
+    NEXT_LEDGER,
+)
 from events.statements import Statement
 from projections.queries import (
     CREATION_OF,
@@ -71,6 +81,11 @@ SELECT merchant_id, sha256(customer_id::bytea), '\\x00', customer_id, 1, 201, nu
 INSERT INTO events.customer_snapshots
 SELECT customer_id, 2, 'CustomerSnapshot', '', merchant_id FROM customers;
 
+INSERT INTO events.checkpoints
+SELECT merchant_id, 1, number, number, '\\x00', '\\x00', '\\x00', '\\x00', '\\x00' FROM customers;
+
+INSERT INTO events.merkle_nodes SELECT merchant_id, 1, 8, number, '\\x00' FROM customers;
+
 INSERT INTO projections.customers
 SELECT merchant_id, customer_id, 2, number, number, number % 10 = 0, repeat('b', 300)::bytea, '', ''
 FROM customers;
@@ -94,6 +109,8 @@ UPDATE events.merchants SET position = {CUSTOMERS * VERSIONS}, recorded_at = {CU
 """
 
 GROWING = {
+    "checkpoints",
+    "merkle_nodes",
     "customer_events",
     "customer_keys",
     "customer_snapshots",
@@ -126,6 +143,12 @@ IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
     "stats_of known ones": (STATS_OF, [M1, [f"cus_1_{number}" for number in range(1, 101)]]),
     "owners_of": (OWNERS_OF, [SOME_CUSTOMERS]),
     "fingerprints_of": (FINGERPRINTS_OF, [SOME_MERCHANTS, ["CHARGES"] * 16, SOME_CUSTOMERS]),
+    "ledger_range": (LEDGER_RANGE, [M1, 100, 200]),
+    "next_ledger": (NEXT_LEDGER, [M1]),
+    "last_checkpoint": (LAST_CHECKPOINT, [M1, 1]),
+    "merkle_nodes": (MERKLE_NODES, [M1, 1, [8, 8], [5, 6]]),
+    "history": (HISTORY, ["cus_1_1", M1]),
+    "merchants_of": (MERCHANTS_OF, ["cus_1_1"]),
     "parked_customers": (PARKED_CUSTOMERS, ["customers", SOME_KEYS]),
 }
 """What runs in the pool, where PostgreSQL chooses between generic and custom plans."""
@@ -240,6 +263,15 @@ async def test_other_reads_planned_on_empty_tables_go_by_index_too(database: Tes
     async with explaining(database.url, plan_cache_mode="force_generic_plan") as explainer:
         plan = await explainer.plan(*IN_THE_POOL[name])
     assert read_whole(plan) == []
+
+
+async def test_the_ends_of_a_ledger_are_read_from_the_ends_of_an_index(filled: TestDatabase) -> None:
+    async with explaining(filled.url) as explainer:
+        plan = await explainer.plan(LEDGER_ENDS, [M1])
+    scans = [node for node in nodes(plan) if node.get("Relation Name") == "customer_events"]
+    assert [(scan["Index Name"], scan["Actual Rows"]) for scan in scans] == [
+        ("customer_events_position", 1)
+    ] * 2
 
 
 async def test_append_reads_nothing_from_end_to_end(filled: TestDatabase) -> None:
