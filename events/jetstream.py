@@ -229,7 +229,11 @@ class _Client(Client):
         """The same result: names without white space in them, values without white space around them."""
         lines = (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
         pairs = ((name.strip(_BLANK), value.strip(_BLANK)) for name, colon, value in lines if colon)
-        return {name: value for name, value in pairs if name.isascii() and (not name or name.split() == [name])}
+        return {name: value for name, value in pairs if _is_token(name)}
+
+
+def _is_token(name: str) -> bool:
+    return name.isascii() and (not name or name.split() == [name])
 
 
 def _of_batch(message: Message, batch: str, number: int, last_sequence: int) -> dict[str, str]:
