@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from service.batch import create_customers
-from service.commands import create_customer, delete_customer, update_customer
+from service.commands import create_customer, delete_customer, erase_customer, update_customer
 from service.creating import CreateParameters
 from service.customer_input import CreateCustomer, CreateCustomers, PatchCustomer
 from service.edge import edge, endpoint
@@ -22,6 +22,7 @@ from service.services import SERVICES, Services
 LIST = "/v1/customers"
 BATCH = "/v1/customers/batch"
 ONE = "/v1/customers/{id}"
+ERASE = "/v1/customers/{id}/erase"
 
 NOT_BATCH = "{id:(?!batch$)[^{}/]+}"
 """An id as aiohttp's patterns say it; without the exception, other methods on the batch would be an id's."""
@@ -35,6 +36,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation("GET", ONE, "read", get_customer, Expandable),
     Operation("PATCH", ONE, "write", update_customer, Parameters, Body(PatchCustomer, (JSON, MERGE_PATCH))),
     Operation("DELETE", ONE, "write", delete_customer, Parameters),
+    Operation("POST", ERASE, "erase", erase_customer, Parameters),
 )
 
 

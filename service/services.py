@@ -20,6 +20,8 @@ from events.master_keys import MasterKeys
 from events.store import EventStore
 from projections.customer_reader import CustomerReader
 from service.auth import Authenticator
+from service.erasing import Eraser
+from service.erasure_list import open_list
 from service.locks import KeyedLocks
 from service.settings import Settings
 from service.under_way import UnderWay
@@ -33,6 +35,7 @@ class Services:
     customers: CustomerReader
     database: Database
     authenticator: Authenticator
+    eraser: Eraser
     changing: KeyedLocks
     """One change of a customer at a time in this process: the others need not fail first."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,7 +52,7 @@ SERVICES = web.AppKey("services", Services)
 async def open_services(
     settings: Settings, database_url: str, master_keys: MasterKeys
 ) -> AsyncIterator[Services]:
-    """The services on this database. Raises StoreUnavailable, MasterKeyMismatch."""
+    """The services on this database. Raises StoreUnavailable, MasterKeyMismatch, StartupError."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.connect(database_url))
         await check_master_keys(database, master_keys)
@@ -66,6 +69,9 @@ async def open_services(
                 deadline=settings.append_deadline_seconds,
             )
         )
+        listed = None
+        if settings.erasure_list is not None:
+            listed = await open_list(settings.erasure_list, database, master_keys)
         customers = await stack.enter_async_context(
             CustomerReader.open(
                 database_url,
@@ -79,5 +85,6 @@ async def open_services(
             customers,
             database,
             Authenticator(keys, master_keys, time.monotonic),
+            Eraser(store, database, master_keys, listed),
             KeyedLocks(CHANGES_IN_LINE, settings.append_deadline_seconds),
         )
