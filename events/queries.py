@@ -25,6 +25,8 @@ NOT_ERASED = _STATEMENTS["not_erased"]
 
 TRY_RELAY_LOCK = _STATEMENTS["try_relay_lock"]
 OUTBOX_PAGE = _STATEMENTS["outbox_page"]
+ERASED_AMONG = _STATEMENTS["erased_among"]
+DROP_FROM_OUTBOX = _STATEMENTS["drop_from_outbox"]
 MARK_PUBLISHED = _STATEMENTS["mark_published"]
 RELAY_STATE = _STATEMENTS["relay_state"]
 FOLLOW_STREAM = _STATEMENTS["follow_stream"]

@@ -243,7 +243,7 @@ def any_command(chance: random.Random) -> Append:
     claim, release = chance.choice(emails), chance.choice(emails)
     if claim == release:
         release = None
-    if chance.random() < 0.1:
+    if chance.random() < 0.3:
         more["topic"] = "CustomerErased"
     return changing(
         customer, version, merchant, state=state, email_claim=claim, email_release=release, **more

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -83,7 +84,7 @@ def application(request: pytest.FixtureRequest, ledgers: TestDatabase) -> Iterat
 
 
 async def loaded(
-    store: Store, application: CustomerApplication, customer_id: str, *merchant: str, **wanted: int
+    store: Store, application: CustomerApplication, customer_id: str, *merchant: str, **wanted: Any
 ) -> Customer:
     """The customer as the store loads it; its data key goes to the application."""
     found = await store.load(customer_id, *merchant, **wanted)

@@ -51,8 +51,8 @@ SELECT e.merchant_id, e.originator_id FROM events.customer_events AS e WHERE e.t
 EXCEPT SELECT k.merchant_id, k.customer_id FROM events.customer_keys AS k WHERE k.wrapped_key IS NULL
 """
 SNAPSHOTS_OF_ERASED_CUSTOMERS = """
-SELECT s.merchant_id, s.originator_id FROM events.customer_snapshots AS s
-INTERSECT SELECT e.merchant_id, e.originator_id FROM events.customer_events AS e WHERE e.topic = 'CustomerErased'
+SELECT s.merchant_id, s.originator_id FROM events.customer_snapshots AS s INTERSECT
+SELECT e.merchant_id, e.originator_id FROM events.customer_events AS e WHERE e.topic = 'CustomerErased'
 """
 NOT_IN_OUTBOX = """
 SELECT notification_id, merchant_id, position FROM events.customer_events
