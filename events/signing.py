@@ -34,7 +34,7 @@ def sign(master_keys: MasterKeys, kind: str, statement: Mapping[str, Any]) -> di
 def is_signed(kind: str, statement: Mapping[str, Any], public_keys: Collection[str]) -> bool:
     """Whether one of these keys has signed the statement, as one of this kind."""
     public_key, signature = statement.get("publicKey"), statement.get("signature")
-    if public_key not in public_keys or not isinstance(signature, str):
+    if not isinstance(public_key, str) or not isinstance(signature, str) or public_key not in public_keys:
         return False
     try:
         key = Ed25519PublicKey.from_public_bytes(b64decode(public_key, validate=True))

@@ -18,11 +18,22 @@ _KINDS = {str: "a string", list: "an array", int: "a number", float: "a number",
 
 
 class NotReadable(Exception):
-    """The bytes are not such JSON; `str(error)` is the reason, a sentence without its full stop."""
+    """The bytes are not such JSON; `str(error)` is the reason, a sentence without its full stop.
+
+    `member` is the dotted path of the member at fault, empty where it is the whole body.
+    """
+
+    def __init__(self, reason: str, member: str = "") -> None:
+        super().__init__(reason)
+        self.member = member
 
 
 class NotAnObject(NotReadable):
     """They are, but no object stands at the top."""
+
+
+class Unfit(Exception):
+    """A value cannot be taken; `str(error)` continues the name of its member: `is …`, `has …`."""
 
 
 class StrictReader:
@@ -31,42 +42,57 @@ class StrictReader:
     def __init__(
         self, max_depth: int, *, integer: Callable[[str], Any], decimal: Callable[[str], Any]
     ) -> None:
-        """`integer` and `decimal` make something of a number's text; they may raise NotReadable."""
+        """`integer` and `decimal` make something of a number's text; they may raise Unfit."""
         self._max_depth = max_depth
-        self._decode = JSONDecoder(
-            object_pairs_hook=_object, parse_int=integer, parse_float=decimal, parse_constant=_constant
-        ).decode
+        self._decode = _decoder(_object, integer, decimal, _constant)
+        self._decode_leniently = _decoder(
+            _marking(_object), _marking(integer), _marking(decimal), _marking(_constant)
+        )
+        """Leaves an Unfit where a value would be: what raises it does not know whose value it is."""
 
     def read(self, body: bytes) -> dict[str, Any]:
         """The JSON object in `body`. Raises NotReadable."""
         try:
-            value = self._decode(body.decode())
+            value, fits = self._decoded(body.decode())
         except UnicodeDecodeError as error:
             raise NotReadable(f"the body is not UTF-8 at byte {error.start}") from None
         except JSONDecodeError as error:
             raise NotReadable(_syntax_message(body, error)) from None
         except RecursionError:
             self._refuse_depth()
+        if isinstance(value, Unfit):
+            raise NotReadable(f"the body {value}")
         if type(value) is not dict:
             raise NotAnObject(f"the body must be a JSON object, it is {_KINDS.get(type(value), 'null')}")
         # Only an escape can smuggle in NUL or a surrogate, and only brackets can nest: most need no walk.
-        if b"\\u" in body or body.count(b"{") + body.count(b"[") > self._max_depth:
+        if not fits or b"\\u" in body or body.count(b"{") + body.count(b"[") > self._max_depth:
             self._inspect(value, "", 1)
         return value
 
+    def _decoded(self, text: str) -> tuple[Any, bool]:
+        try:
+            return self._decode(text), True
+        except Unfit:
+            return self._decode_leniently(text), False
+
     def _inspect(self, node: dict[str, Any] | list[Any], path: str, depth: int) -> None:
         if depth > self._max_depth:
-            self._refuse_depth()
+            self._refuse_depth(path)
         for name, child in node.items() if type(node) is dict else enumerate(node):
             place = f"{path}.{name}" if path else str(name)
             if type(child) in (dict, list):
                 self._inspect(child, place, depth + 1)
+            if isinstance(child, Unfit):
+                raise _unreadable(place, str(child))
             for text in (name, child):
                 if type(text) is str and _UNSTORABLE.search(text):
-                    raise NotReadable(f"{shown(place)} has the character U+0000 or half of a surrogate pair")
+                    raise _unreadable(place, "has the character U+0000 or half of a surrogate pair")
 
-    def _refuse_depth(self) -> NoReturn:
-        raise NotReadable(f"the body is nested too deeply; {self._max_depth} levels are allowed")
+    def _refuse_depth(self, path: str = "") -> NoReturn:
+        at = f" at {shown(path)}" if path else ""
+        raise NotReadable(
+            f"the body is nested too deeply{at}; {self._max_depth} levels are allowed", shown(path)
+        )
 
 
 def shown(text: str, length: int = SHOWN_LENGTH) -> str:
@@ -83,16 +109,43 @@ def _syntax_message(body: bytes, error: JSONDecodeError) -> str:
     return f"the body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
 
 
+def _unreadable(place: str, fault: str) -> NotReadable:
+    return NotReadable(f"{shown(place)} {fault}", shown(place))
+
+
+def _decoder(
+    pairs: Callable[[list[tuple[str, Any]]], Any],
+    integer: Callable[[str], Any],
+    decimal: Callable[[str], Any],
+    constant: Callable[[str], Any],
+) -> Callable[[str], Any]:
+    return JSONDecoder(
+        object_pairs_hook=pairs, parse_int=integer, parse_float=decimal, parse_constant=constant
+    ).decode
+
+
+def _marking(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What gives what the hook gives, or else the Unfit that it raises."""
+
+    def mark(value: Any) -> Any:
+        try:
+            return hook(value)
+        except Unfit as error:
+            return error
+
+    return mark
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise NotReadable(f'the body has the name "{shown(name)}" twice in one object')
+                raise Unfit(f'has the name "{shown(name)}" twice; send it once')
             seen.add(name)
     return members
 
 
 def _constant(name: str) -> NoReturn:
-    raise NotReadable(f"the body is not valid JSON: {name} is not a JSON number")
+    raise Unfit(f"is {name}, which is no number in JSON")

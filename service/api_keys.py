@@ -1,4 +1,4 @@
-"""API keys: made, listed, revoked by an operator; looked up by the authenticator.
+"""API keys: made, listed, limited, revoked by an operator; looked up by the authenticator.
 
 In: a merchant, a name, scopes. Out: the key's text, shown once; stored is only an HMAC of its secret, keyed
 from the master key. The text's form is in `key_format.py`.
@@ -15,19 +15,21 @@ from events.master_keys import MasterKeys
 from service.clock import now_microseconds
 from service.key_format import KEY_ID_BYTES, SECRET_BYTES, KeyText, make_key, new_key_id
 from service.merchants import find_merchant
-from service.queries import CREATE_KEY, LIST_KEYS, REVOKE_KEY
+from service.queries import CREATE_KEY, LIMIT_KEY, LIST_KEYS, REVOKE_KEY
+from service.rate_limit import DEFAULT_RATE
 
 SCOPES = ("read", "write", "audit", "erase")
 
 
 class ApiKey(NamedTuple):
-    """What is known of a key. `created_at` and `revoked_at` are µs."""
+    """What is known of a key. `rate_limit` is requests a second, 0 for none; `…_at` are µs."""
 
     id: str
     merchant_id: str
     name: str
     scopes: list[str]
     allowed_cidrs: list[str]
+    rate_limit: int
     created_at: int
     revoked_at: int | None
 
@@ -45,6 +47,7 @@ async def create_key(
     name: str,
     scopes: frozenset[str],
     allowed_cidrs: list[str],
+    rate_limit: int = DEFAULT_RATE,
 ) -> tuple[ApiKey, str] | None:
     """A new key and its text; None when there is no such merchant. Needs the administrator's role."""
     merchant = await find_merchant(database, merchant_id)
@@ -59,6 +62,7 @@ async def create_key(
         name,
         [scope for scope in SCOPES if scope in scopes],
         allowed_cidrs,
+        rate_limit,
         now_microseconds(),
         None,
     )
@@ -72,6 +76,7 @@ async def create_key(
         version,
         key.scopes,
         key.allowed_cidrs,
+        key.rate_limit,
         key.created_at,
     )
     return key, text
@@ -80,6 +85,11 @@ async def create_key(
 async def list_keys(database: Database, merchant_id: str | None = None) -> list[ApiKey]:
     """Keys of one merchant or of all, revoked ones too, oldest first."""
     return [ApiKey(*row) for row in await database.fetch(LIST_KEYS, merchant_id)]
+
+
+async def limit_key(database: Database, key_id: str, rate_limit: int) -> bool:
+    """Limit the key to so many requests a second (within 30 s everywhere); False when none is in force."""
+    return bool(await database.fetch(LIMIT_KEY, key_id, rate_limit))
 
 
 async def revoke_key(database: Database, key_id: str) -> bool:

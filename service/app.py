@@ -19,8 +19,9 @@ from events.errors import MasterKeyMismatch, StoreError
 from events.master_keys import MasterKeys
 from events.queries import DROP_OLD_IDEMPOTENCY_KEYS
 from service.beside import beside
+from service.connections import room_for_connections
 from service.errors import StartupError
-from service.protocol import ContractRunner
+from service.protocol import ContractRunner, Limits
 from service.routes import make_app
 from service.services import Services, open_services
 from service.settings import Settings
@@ -72,7 +73,13 @@ async def _listen(
     on_ready: Callable[[str], None],
     stop: asyncio.Event,
 ) -> None:
-    runner = ContractRunner(make_app(services), shutdown_timeout=CUT_SECONDS)
+    limits = Limits(
+        settings.header_seconds,
+        settings.body_seconds,
+        settings.idle_seconds,
+        room_for_connections(settings.max_connections),
+    )
+    runner = ContractRunner(make_app(services), limits, shutdown_timeout=CUT_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=BACKLOG)

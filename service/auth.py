@@ -1,7 +1,8 @@
 """Authentication: from the key in a request to the caller it stands for.
 
-In: the text of a key and the address it came from. Out: a `Caller`. Whatever is wrong with a key, the answer
-is the same 401. A verified key is remembered for `REMEMBERED_SECONDS`, so a revocation works soon.
+In: the text of a key and the address it came from. Out: a `Caller`, which knows what it may do. Whatever is
+wrong with a key, the answer is the same 401. A verified key is remembered for `REMEMBERED_SECONDS`, so a
+revocation, or another rate limit, works soon.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from events.database import Database
 from events.master_keys import MasterKeys
 from service.api_keys import secret_hmac
+from service.client_address import Address, is_in
 from service.errors import Forbidden, MerchantInactive, Unauthorized
 from service.key_format import KeyText, parse_key_text
 from service.queries import FIND_KEY
@@ -26,13 +28,24 @@ REMEMBERED_KEYS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a key, its merchant and what it may do. `networks` empty: from anywhere."""
+    """Who asks: a key, its merchant and what it may do.
+
+    `networks` empty: from anywhere. `rate_limit` is requests a second, 0 for none.
+    """
 
     key_id: str
     merchant_id: str
     active: bool
     scopes: frozenset[str]
     networks: tuple[IPv4Network | IPv6Network, ...]
+    rate_limit: int = 0
+
+    def require(self, scope: str) -> None:
+        """Raises MerchantInactive, Forbidden: this caller may not do what takes the scope."""
+        if not self.active:
+            raise MerchantInactive
+        if scope not in self.scopes:
+            raise Forbidden(scope)
 
 
 class Authenticator:
@@ -46,18 +59,17 @@ class Authenticator:
         self._remembered: dict[bytes, tuple[float, Caller]] = {}
         self._asked: dict[bytes, asyncio.Task[Caller]] = {}
 
-    async def authenticate(self, text: str, address: str | None, scope: str) -> Caller:
-        """The caller with this key. Raises Unauthorized, MerchantInactive, Forbidden, StoreUnavailable."""
+    async def authenticate(self, text: str, address: Callable[[], Address | None]) -> Caller:
+        """The caller with this key; `address` is asked where it matters.
+
+        Raises Unauthorized, StoreUnavailable.
+        """
         digest = sha256(text.encode("utf-8", "surrogateescape")).digest()
         until, caller = self._remembered.get(digest, _NOBODY)
         if until < self._clock():
             caller = await self._verify_once(digest, text)
-        if caller.networks and not _comes_from(address, caller):
+        if caller.networks and not _is_allowed(address(), caller):
             raise Unauthorized
-        if not caller.active:
-            raise MerchantInactive
-        if scope not in caller.scopes:
-            raise Forbidden(scope)
         return caller
 
     async def _verify_once(self, digest: bytes, text: str) -> Caller:
@@ -85,6 +97,7 @@ class Authenticator:
             row["status"] == "active",
             frozenset(row["scopes"]),
             tuple(ip_network(cidr) for cidr in row["allowed_cidrs"]),
+            row["rate_limit"],
         )
         if len(self._remembered) >= REMEMBERED_KEYS:
             self._remembered.clear()
@@ -92,11 +105,8 @@ class Authenticator:
         return caller
 
 
-def _comes_from(address: str | None, caller: Caller) -> bool:
-    if address is None:  # a unix socket
-        return False
-    source = ip_address(address.partition("%")[0])
-    return any(source in network for network in caller.networks)
+def _is_allowed(address: Address | None, caller: Caller) -> bool:
+    return address is not None and is_in(address, caller.networks)
 
 
 _NOBODY = (float("-inf"), Caller("", "", active=False, scopes=frozenset(), networks=()))

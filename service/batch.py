@@ -27,6 +27,7 @@ AT_ONCE = 10
 async def create_customers(call: Call, asked: CreateParameters) -> web.Response:
     """POST /v1/customers/batch."""
     items = parse_batch(await call.json())
+    call.spend(len(items) - 1)
     key = call.idempotency_key()
     under_way: list[asyncio.Task[bytes]] = []
     for number, item in enumerate(items):

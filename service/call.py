@@ -6,6 +6,7 @@ fingerprint, and the metadata that is recorded with an event.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any, NamedTuple
 
@@ -15,10 +16,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from service.auth import Caller
 from service.clock import new_command_id
-from service.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+from service.errors import BodyTooLarge, InvalidRequest, RequestTimeout, UnsupportedMediaType
 from service.idempotency import fingerprint, key_digest, key_text
 from service.json_gate import parse_object
 from service.operation import KIB, Body
+from service.rate_limit import Bucket
 from service.services import Services
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -38,7 +40,7 @@ class Retry(NamedTuple):
 class Call:
     """A request, its caller and the services that answer it."""
 
-    __slots__ = ("_body", "caller", "request", "request_id", "services")
+    __slots__ = ("_body", "_bucket", "caller", "request", "request_id", "services")
 
     def __init__(
         self,
@@ -47,12 +49,14 @@ class Call:
         services: Services,
         caller: Caller,
         body: Body | None = None,
+        bucket: Bucket | None = None,
     ) -> None:
         self.request = request
         self.request_id = request_id
         self.services = services
         self.caller = caller
         self._body = body or _NO_BODY
+        self._bucket = bucket
 
     @property
     def merchant_id(self) -> str:
@@ -64,8 +68,13 @@ class Call:
         """The query's decoded names and values."""
         return list(self.request.query.items()) if self.request.query_string else []
 
+    def spend(self, more: int) -> None:
+        """Count the request as so many more than the one that it was counted as. Raises RateLimited."""
+        if self._bucket is not None:
+            self._bucket.spend(more, when_repeated=1)
+
     async def json(self) -> dict[str, Any]:
-        """The body as an object. Raises UnsupportedMediaType, BodyTooLarge, InvalidJson, InvalidRequest."""
+        """The body as an object. Raises what `body` does, InvalidJson, InvalidRequest."""
         headers, types = self.request.headers, self._body.media_types
         accept_patch = ", ".join(types) if self.request.method == "PATCH" else None
         if "Content-Encoding" in headers:
@@ -80,7 +89,10 @@ class Call:
         return parse_object(await self.body())
 
     async def body(self) -> bytes:
-        """The body's bytes. Raises UnsupportedMediaType, BodyTooLarge, InvalidRequest (not whole)."""
+        """The body's bytes.
+
+        Raises UnsupportedMediaType, BodyTooLarge, RequestTimeout, InvalidRequest (not whole).
+        """
         headers = self.request.headers
         if "Content-Encoding" in headers or headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
             raise UnsupportedMediaType("Send the body without a content coding (no gzip)")
@@ -88,9 +100,16 @@ class Call:
         if (self.request.content_length or 0) > limit:
             raise BodyTooLarge(limit)
         try:
-            return await self._read(limit)
+            if self.request.content.is_eof():  # as nearly always: it came along with the head
+                return await self._read(limit)
+            async with asyncio.timeout(self.services.body_seconds):
+                return await self._read(limit)
+        except TimeoutError:
+            raise RequestTimeout("body", self.services.body_seconds) from None
         except (web.RequestPayloadError, HttpProcessingError, ConnectionResetError) as error:
-            raise InvalidRequest("The body did not arrive whole") from error
+            raise InvalidRequest(
+                "The body did not arrive whole; send as much as its length or its chunks say"
+            ) from error
 
     async def _read(self, limit: int) -> bytes:
         body = b""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, NotRequired, TypeAlias
 
+import orjson
 from pydantic import (
     AfterValidator,
     ConfigDict,
@@ -29,6 +30,7 @@ from events.customer import MEMBERS
 from service.email_address import MAX_EMAIL_LENGTH, check_email
 from service.errors import CustomerTooLarge, InvalidRequest, MemberError
 from service.idempotency import key_text
+from service.input_schemas import COUNTRY, EMAIL, IDEMPOTENCY_KEY, MAX_METADATA_KEYS, METADATA, NAME, TEXT
 from service.member_errors import member_errors
 
 Values: TypeAlias = dict[str, Any]
@@ -36,7 +38,6 @@ Patch: TypeAlias = dict[str, Any]
 
 NOBODY: Values = dict.fromkeys(MEMBERS)
 
-MAX_METADATA_KEYS = 50
 MAX_BATCH = 100  # items
 MAX_CUSTOMER_BYTES = 32 * 1024  # of the customer's JSON in UTF-8
 
@@ -49,13 +50,13 @@ def _email(text: str) -> str:
         raise PydanticCustomError(code, "{reason}", {"reason": str(error)}) from None
 
 
-Email = Annotated[str, StringConstraints(min_length=1), AfterValidator(_email)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"\S")]
-Phone = Annotated[str, StringConstraints(min_length=1, max_length=32)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Country = Annotated[str, StringConstraints(min_length=1, pattern=r"^[A-Za-z]{2}$", to_upper=True)]
-TaxId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Description = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
+Email = Annotated[str, StringConstraints(min_length=1), AfterValidator(_email), EMAIL]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"\S"), NAME]
+Phone = Annotated[str, StringConstraints(min_length=1, max_length=32), TEXT]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=256), TEXT]
+Country = Annotated[str, StringConstraints(min_length=1, pattern=r"^[A-Za-z]{2}$", to_upper=True), COUNTRY]
+TaxId = Annotated[str, StringConstraints(min_length=1, max_length=64), TEXT]
+Description = Annotated[str, StringConstraints(min_length=1, max_length=5000), TEXT]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\[\]]*$")]
 MetadataValue = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -79,8 +80,8 @@ def _idempotency_key(text: str) -> str:
         raise PydanticCustomError("invalid_format", "{reason}", {"reason": error.message}) from None
 
 
-IdempotencyKey = Annotated[str, AfterValidator(_idempotency_key)]
-Metadata = Annotated[dict[MetadataKey, MetadataValue | None], AfterValidator(_within_limit)]
+IdempotencyKey = Annotated[str, AfterValidator(_idempotency_key), IDEMPOTENCY_KEY]
+Metadata = Annotated[dict[MetadataKey, MetadataValue | None], AfterValidator(_within_limit), METADATA]
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
 
@@ -99,7 +100,7 @@ class Address(TypedDict, total=False):
 
 @with_config(_STRICT)
 class CreateCustomer(TypedDict):
-    """The body of POST /v1/customers. Null is the same as absent."""
+    """A new customer. Null is the same as absent."""
 
     email: Email
     name: Name
@@ -113,7 +114,7 @@ class CreateCustomer(TypedDict):
 
 @with_config(_STRICT)
 class PatchCustomer(TypedDict, total=False):
-    """The body of PATCH /v1/customers/{id}. Null clears, absent leaves unchanged."""
+    """A JSON merge patch (RFC 7396): null clears, what is absent stays."""
 
     email: Email
     name: Name
@@ -127,14 +128,14 @@ class PatchCustomer(TypedDict, total=False):
 
 @with_config(_STRICT)
 class BatchItem(CreateCustomer):
-    """An item of a batch: a customer to create, and what identifies this creation when it is sent again."""
+    """A customer to create, and what identifies this creation when it is sent again."""
 
     idempotencyKey: NotRequired[IdempotencyKey | None]
 
 
 @with_config(_STRICT)
 class CreateCustomers(TypedDict):
-    """The body of POST /v1/customers/batch. Each item succeeds or fails by itself."""
+    """A batch: each item succeeds or fails by itself."""
 
     customers: Annotated[list[BatchItem], Field(min_length=1, max_length=MAX_BATCH)]
 
@@ -205,7 +206,9 @@ def apply_patch(values: Values, patch: Patch) -> Values:
 def check_size(rendered: bytes) -> None:
     """CustomerTooLarge when the customer's JSON, the whole object as it is answered, exceeds its limit."""
     if len(rendered) > MAX_CUSTOMER_BYTES:
-        raise CustomerTooLarge(len(rendered), MAX_CUSTOMER_BYTES)
+        sizes = {name: len(orjson.dumps(value)) for name, value in orjson.loads(rendered).items()}
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise CustomerTooLarge(len(rendered), MAX_CUSTOMER_BYTES, largest, sizes[largest])
 
 
 def _whole_address(address: dict[str, Any] | None) -> dict[str, str | None] | None:

@@ -65,6 +65,7 @@ async def ensure_key(
         name="demo",
         scopes=frozenset(SCOPES),
         allowed_cidrs=[],
+        rate_limit=0,
     )
     if made is None:
         raise StartupError(f"a demo key could not be made: there is no merchant {merchant_id}")

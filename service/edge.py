@@ -1,8 +1,9 @@
 """The edge: what every request and answer passes.
 
 In: aiohttp's request. Out: an answer in the contract's form, whatever happened: with a request id, without
-caches, and with every failure below turned into one of the documented errors. A bug is logged by its place
-and type; messages of exceptions may hold personal values and are not.
+caches, with what is left of the key's rate limit, and with every failure below turned into one of the
+documented errors. A bug is logged by its place and type; messages of exceptions may hold personal values and
+are not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from events.errors import CustomerDeleted, StoreBusy, StoreError, StoreUnavailab
 from service.api_error import ApiError, error_body, phrase
 from service.auth import Caller
 from service.call import Call
+from service.client_address import Address, client_address
 from service.clock import new_request_id
 from service.errors import (
     BodyTooLarge,
@@ -27,17 +29,21 @@ from service.errors import (
     MethodNotAllowed,
     NotFound,
     Overloaded,
+    RequestTimeout,
     StoreUnavailableError,
     Unauthorized,
 )
 from service.operation import Operation
 from service.parameters import parse_query
+from service.rate_limit import Bucket
 from service.responses import CONTENT_TYPE
 from service.services import SERVICES, Services
 
 log = structlog.get_logger(__name__)
 
 REQUEST_ID = web.RequestKey("request_id", str)
+BUCKET = web.RequestKey("bucket", Bucket)
+"""That of the request's key, if it has a limit."""
 
 
 @web.middleware
@@ -54,6 +60,10 @@ async def edge(
     headers["X-Request-Id"] = request_id
     if request.path.startswith("/v1"):
         headers["Cache-Control"] = "private, no-cache"
+    bucket = request.get(BUCKET)
+    if bucket is not None:
+        headers["RateLimit-Policy"] = bucket.policy
+        headers["RateLimit"] = bucket.state(headers.get("Retry-After", "1"))
     services = request.app.get(SERVICES)
     if services is not None and services.stopping.is_set():
         response.force_close()  # who keeps the connection should go elsewhere
@@ -67,14 +77,19 @@ def endpoint(
 
     async def handle(request: web.Request) -> web.Response:
         with services.under_way.one():
-            caller = await _authenticate(services, request, operation.scope)
-            call = Call(request, request[REQUEST_ID], services, caller, operation.body)
+            caller = await _authenticate(services, request)
+            bucket = services.rate_limits.bucket(caller.key_id, caller.rate_limit)
+            if bucket is not None:
+                request[BUCKET] = bucket
+                bucket.spend(1)
+            caller.require(operation.scope)
+            call = Call(request, request[REQUEST_ID], services, caller, operation.body, bucket)
             return await operation.handler(call, parse_query(operation.parameters, call.query))
 
     return handle
 
 
-async def _authenticate(services: Services, request: web.Request, scope: str) -> Caller:
+async def _authenticate(services: Services, request: web.Request) -> Caller:
     headers = request.headers
     name = "X-API-Key" if "X-API-Key" in headers else "Authorization"
     texts = headers.getall(name, ("",))
@@ -85,7 +100,12 @@ async def _authenticate(services: Services, request: web.Request, scope: str) ->
         scheme, _, text = text.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthorized
-    return await services.authenticator.authenticate(text.strip(), request.remote, scope)
+
+    def address() -> Address | None:
+        forwarded_for = headers.getall("X-Forwarded-For", ())
+        return client_address(request.remote, forwarded_for, services.trusted_proxies)
+
+    return await services.authenticator.authenticate(text.strip(), address)
 
 
 def named(error: Exception, request: web.Request, request_id: str) -> ApiError:
@@ -126,4 +146,7 @@ def refusal(error: ApiError, request_id: str) -> web.Response:
     """The answer that an error of the contract is."""
     headers = {"Content-Type": CONTENT_TYPE, "X-Request-Id": request_id, **error.headers}
     body = error_body(error, request_id)
-    return web.Response(body=body, status=error.status, reason=phrase(error.status), headers=headers)
+    response = web.Response(body=body, status=error.status, reason=phrase(error.status), headers=headers)
+    if error.status == RequestTimeout.status:
+        response.force_close()  # what still comes belongs to the request that was given up (RFC 9110 §15.5.9)
+    return response

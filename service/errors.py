@@ -70,6 +70,12 @@ __all__ = [
 ]
 
 
+MAX_LINE_BYTES = 8190
+"""Of the path with its query, and of a header's value."""
+
+MAX_HEADERS = 128
+
+
 class InternalError(ApiError):
     """A bug: the client learns nothing but the request id to quote."""
 
@@ -122,8 +128,12 @@ class CustomerTooLarge(ApiError):
 
     status, code = 400, "customer_too_large"
 
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(f"The customer would be {size} bytes of JSON; at most {limit} are allowed")
+    def __init__(self, size: int, limit: int, largest: str, largest_size: int) -> None:
+        super().__init__(
+            f"The customer would be {size} bytes of JSON; at most {limit} are allowed "
+            f"({largest} alone has {largest_size})",
+            param=largest,
+        )
 
 
 class Unauthorized(ApiError):
@@ -142,7 +152,7 @@ class MerchantInactive(ApiError):
     """The key is good, its merchant is switched off."""
 
     status, code = 403, "merchant_inactive"
-    text = "This merchant is inactive"
+    text = "This merchant is inactive; ask the operator of this service about it"
 
 
 class Forbidden(ApiError):
@@ -151,7 +161,7 @@ class Forbidden(ApiError):
     status, code = 403, "forbidden"
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f'This API key lacks the scope "{scope}"')
+        super().__init__(f'This API key lacks the scope "{scope}"; use one that has it')
 
 
 class CustomerNotFound(ApiError):
@@ -183,8 +193,8 @@ class RequestTimeout(ApiError):
 
     status, code = 408, "request_timeout"
 
-    def __init__(self) -> None:
-        super().__init__("The request did not arrive in time", headers={"Connection": "close"})
+    def __init__(self, part: str, seconds: float) -> None:
+        super().__init__(f"The request's {part} did not arrive within {seconds:g} s; send it without pauses")
 
 
 class BodyTooLarge(ApiError):
@@ -193,14 +203,14 @@ class BodyTooLarge(ApiError):
     status, code = 413, "body_too_large"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"The body may have at most {limit} bytes")
+        super().__init__(f"The body is too large; at most {limit} bytes are allowed")
 
 
 class UriTooLong(ApiError):
     """The request line exceeds what the server reads."""
 
     status, code = 414, "uri_too_long"
-    text = "The path and query are too long"
+    text = f"The path and query are too long; at most {MAX_LINE_BYTES} bytes are read"
 
 
 class UnsupportedMediaType(ApiError):
@@ -216,7 +226,9 @@ class HeadersTooLarge(ApiError):
     """A header, or all together, exceed what the server reads."""
 
     status, code = 431, "headers_too_large"
-    text = "The request's headers are too large"
+    text = (
+        f"The headers are too large; at most {MAX_LINE_BYTES} bytes each and {MAX_HEADERS} of them are read"
+    )
 
 
 class DuplicateEmail(ApiError):

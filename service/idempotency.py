@@ -15,6 +15,9 @@ from service.json_gate import canonical
 
 MAX_KEY_LENGTH = 255  # characters, without the quotes
 
+PATTERN = r'^(?:[!#-~](?:[ -~]{0,253}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,255}")$'
+"""What the header may be, for JSON schemas."""
+
 _HEADER = "Idempotency-Key"
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 # An RFC 8941 §3.3.3 string, which is how the header's draft writes a key.

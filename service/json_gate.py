@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from events.strict_json import NotAnObject, NotReadable, StrictReader
+from events.strict_json import NotAnObject, NotReadable, StrictReader, Unfit
 from service.errors import InvalidJson, InvalidRequest
 
 MAX_DEPTH = 8  # objects and arrays inside each other, the outermost counted
@@ -69,7 +69,7 @@ def _parse_strictly(body: bytes) -> dict[str, Any]:
     except NotAnObject as error:
         raise InvalidRequest(_sentence(error)) from None
     except NotReadable as error:
-        raise InvalidJson(_sentence(error)) from None
+        raise InvalidJson(_sentence(error), param=error.member or None) from None
 
 
 def canonical(value: object) -> bytes:
@@ -84,14 +84,14 @@ def _sentence(error: NotReadable) -> str:
 
 def _integer(digits: str) -> int:
     if len(digits.lstrip("-")) > MAX_DIGITS:
-        raise NotReadable(f"the body has a number of more than {MAX_DIGITS} digits")
+        raise Unfit(f"is a number of more than {MAX_DIGITS} digits; send fewer, or a string")
     return int(digits)
 
 
 def _decimal(digits: str) -> float:
     number = float(digits)
     if not isfinite(number):
-        raise NotReadable("the body has a number that is too large")
+        raise Unfit("is a number that is too large; send a smaller one, or a string")
     return number
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from service.email_address import lookup_key
 from service.errors import InvalidRequest
-from service.parameters import CursorId, Expandable, must, whole_number
+from service.parameters import CursorId, Expandable, must, whole_number, within
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
@@ -29,8 +29,8 @@ def _not_empty(text: str) -> str:
     return text
 
 
-Limit = Annotated[int, BeforeValidator(whole_number(1, MAX_LIMIT)), Field(ge=1, le=MAX_LIMIT)]
-Second = Annotated[int, BeforeValidator(whole_number(0, LATEST_SECOND)), Field(ge=0, le=LATEST_SECOND)]
+Limit = Annotated[int, BeforeValidator(whole_number(1, MAX_LIMIT)), within(1, MAX_LIMIT)]
+Second = Annotated[int, BeforeValidator(whole_number(0, LATEST_SECOND)), within(0, LATEST_SECOND)]
 Exactly = Annotated[str, AfterValidator(_not_empty), Field(json_schema_extra={"minLength": 1})]
 
 

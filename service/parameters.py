@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from events.ids import CUSTOMER_PREFIX, is_id
+from events.ids import CUSTOMER_PREFIX, ID_PATTERN, is_id
 from service.api_error import ApiError
 from service.errors import InvalidCursor, InvalidRequest, UnknownParameter
 
@@ -65,13 +65,22 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def within(least: int, most: int) -> Any:
+    """What a JSON schema says of that."""
+    return Field(json_schema_extra={"minimum": least, "maximum": most})
+
+
 def _customer_id(text: str) -> str:
     if not is_id(CUSTOMER_PREFIX, text):
         raise PydanticCustomError("invalid_cursor", "is no customer's id")
     return text
 
 
-CursorId = Annotated[str, BeforeValidator(_customer_id)]
+CursorId = Annotated[
+    str,
+    BeforeValidator(_customer_id),
+    Field(json_schema_extra={"pattern": f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"}),
+]
 
 
 class Expandable(Parameters):

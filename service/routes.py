@@ -13,7 +13,9 @@ from service.customer_input import CreateCustomer, CreateCustomers, PatchCustome
 from service.edge import edge, endpoint
 from service.health import healthz, readyz
 from service.list_query import ListParameters
-from service.operation import JSON, MERGE_PATCH, MIB, Body, Operation
+from service.openapi import texts
+from service.openapi.pages import PAGES, make_pages, send_page
+from service.operation import JSON, MERGE_PATCH, MIB, Body, OpenRoute, Operation
 from service.parameters import Expandable, Parameters
 from service.protocol import expect
 from service.reads import get_customer, get_customers
@@ -28,19 +30,45 @@ NOT_BATCH = "{id:(?!batch$)[^{}/]+}"
 """An id as aiohttp's patterns say it; without the exception, other methods on the batch would be an id's."""
 
 OPERATIONS: tuple[Operation[Any], ...] = (
-    Operation("POST", LIST, "write", create_customer, CreateParameters, Body(CreateCustomer)),
     Operation(
-        "POST", BATCH, "write", create_customers, CreateParameters, Body(CreateCustomers, limit=2 * MIB)
+        "POST",
+        LIST,
+        "write",
+        create_customer,
+        CreateParameters,
+        texts.CREATE_CUSTOMER,
+        Body(CreateCustomer),
     ),
-    Operation("GET", LIST, "read", get_customers, ListParameters),
-    Operation("GET", ONE, "read", get_customer, Expandable),
-    Operation("PATCH", ONE, "write", update_customer, Parameters, Body(PatchCustomer, (JSON, MERGE_PATCH))),
-    Operation("DELETE", ONE, "write", delete_customer, Parameters),
-    Operation("POST", ERASE, "erase", erase_customer, Parameters),
+    Operation(
+        "POST",
+        BATCH,
+        "write",
+        create_customers,
+        CreateParameters,
+        texts.CREATE_CUSTOMERS,
+        Body(CreateCustomers, limit=2 * MIB),
+    ),
+    Operation("GET", LIST, "read", get_customers, ListParameters, texts.LIST_CUSTOMERS),
+    Operation("GET", ONE, "read", get_customer, Expandable, texts.GET_CUSTOMER),
+    Operation(
+        "PATCH",
+        ONE,
+        "write",
+        update_customer,
+        Parameters,
+        texts.UPDATE_CUSTOMER,
+        Body(PatchCustomer, (JSON, MERGE_PATCH)),
+    ),
+    Operation("DELETE", ONE, "write", delete_customer, Parameters, texts.DELETE_CUSTOMER),
+    Operation("POST", ERASE, "erase", erase_customer, Parameters, texts.ERASE_CUSTOMER),
 )
 
-
-OPEN_ROUTES = (("/healthz", healthz), ("/readyz", readyz))
+OPEN_ROUTES: tuple[OpenRoute, ...] = (
+    OpenRoute("/healthz", healthz, texts.HEALTHZ),
+    OpenRoute("/readyz", readyz, texts.READYZ),
+    OpenRoute("/openapi.json", send_page, texts.OPENAPI),
+    OpenRoute("/docs", send_page, texts.DOCS),
+)
 
 
 def make_app(services: Services) -> web.Application:
@@ -52,6 +80,9 @@ def make_app(services: Services) -> web.Application:
         path = operation.path.replace("{id}", NOT_BATCH)
         for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
             app.router.add_route(method, path, handler, expect_handler=expect)
-    for path, probe in OPEN_ROUTES:
-        app.router.add_get(path, probe)
+    for route in OPEN_ROUTES:
+        app.router.add_get(route.path, route.handler)
+    app[PAGES] = pages = make_pages(OPERATIONS, OPEN_ROUTES)
+    for path in pages.keys() - {route.path for route in OPEN_ROUTES}:
+        app.router.add_get(path, send_page)  # what the page of the documentation is made of
     return app

@@ -20,9 +20,11 @@ from events.master_keys import MasterKeys
 from events.store import EventStore
 from projections.customer_reader import CustomerReader
 from service.auth import Authenticator
+from service.client_address import Networks
 from service.erasing import Eraser
 from service.erasure_list import open_list
 from service.locks import KeyedLocks
+from service.rate_limit import RateLimits
 from service.settings import Settings
 from service.under_way import UnderWay
 
@@ -38,6 +40,10 @@ class Services:
     eraser: Eraser
     changing: KeyedLocks
     """One change of a customer at a time in this process: the others need not fail first."""
+    rate_limits: RateLimits
+    trusted_proxies: Networks
+    body_seconds: float
+    """How long a request's body may take to arrive."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     under_way: UnderWay = field(default_factory=UnderWay)
 
@@ -87,4 +93,7 @@ async def open_services(
             Authenticator(keys, master_keys, time.monotonic),
             Eraser(store, database, master_keys, listed),
             KeyedLocks(CHANGES_IN_LINE, settings.append_deadline_seconds),
+            RateLimits(time.monotonic),
+            settings.trusted_proxies,
+            settings.body_seconds,
         )

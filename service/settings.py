@@ -9,17 +9,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "CUSTOMERS_"
 
 
 class SettingsError(Exception):
     """A setting is unknown or does not fit; its text is one clear line."""
+
+
+def _words(value: object) -> object:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_words)]
+"""Addresses and CIDRs; as text, with commas or spaces between them."""
 
 
 class Settings(BaseSettings):
@@ -61,6 +70,16 @@ class Settings(BaseSettings):
     stream_replicas: int = Field(default=1, ge=1, le=5)
     """Copies that NATS keeps of the stream of customer events, once the relay makes it; 3 on a cluster."""
     read_connections: int = Field(default=2, ge=1, le=64)
+    trusted_proxies: NetworkList = ()
+    """Whose X-Forwarded-For is believed where a key has an allow list; see `client_address.py`."""
+    header_seconds: float = Field(default=10, gt=0)
+    """How long a request's head may take to arrive, from its first byte on."""
+    body_seconds: float = Field(default=30, gt=0)
+    """How long a request's body may take to arrive, and how long a client may let an answer wait."""
+    idle_seconds: float = Field(default=75, gt=0)
+    """How long a connection may stay without a request; more than the load balancer's own limit."""
+    max_connections: int = Field(default=10_000, ge=1)
+    """Open connections, if the system allows so many: beyond, those that are idle the longest are closed."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     drain_seconds: float = Field(default=0, ge=0)
     """How long to go on listening at a stop with /readyz answering 503, so that load balancers notice."""

@@ -10,18 +10,19 @@ import typer
 
 from events.database import Database
 from events.key_checks import check_master_keys
-from service.api_keys import ApiKey, create_key, list_keys, revoke_key
+from service.api_keys import ApiKey, create_key, limit_key, list_keys, revoke_key
 from service.cli.options import AsJson, DataDir
 from service.cli.running import run
 from service.cli.tables import moment, show
 from service.databases import find_database
 from service.errors import StartupError
 from service.master_key import load_master_keys
+from service.rate_limit import DEFAULT_RATE, HIGHEST_RATE
 from service.settings import Settings, load_settings
 
-app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Create, list, limit and revoke API keys.", no_args_is_help=True)
 
-COLUMNS = ("id", "merchant", "name", "scopes", "from", "created", "revoked")
+COLUMNS = ("id", "merchant", "name", "scopes", "from", "limit", "created", "revoked")
 
 
 class Scope(StrEnum):
@@ -48,10 +49,13 @@ def create(
         list[str] | None,
         typer.Option(parser=network, metavar="CIDR", help="Where it may be used from; may be repeated."),
     ] = None,
+    rate_limit: Annotated[
+        int, typer.Option(min=0, max=HIGHEST_RATE, help="Requests a second at each process; 0: no limit.")
+    ] = DEFAULT_RATE,
 ) -> None:
     """Create a key and print its text, which is shown this once and stored nowhere (its id: stderr)."""
     scopes = frozenset(map(str, scope or (Scope.READ, Scope.WRITE)))
-    made = run(_create(load_settings(data_dir=data_dir), merchant_id, name, scopes, allow or []))
+    made = run(_create(load_settings(data_dir=data_dir), merchant_id, name, scopes, allow or [], rate_limit))
     if made is None:
         raise StartupError(f"there is no merchant {merchant_id}")
     typer.echo(f"{made[0].id}; its text, shown this once:", err=True)
@@ -71,6 +75,20 @@ def list_(
     show([row(key) for key in keys], COLUMNS, as_json=as_json)
 
 
+@app.command("limit")
+def limit(
+    key_id: str,
+    rate_limit: Annotated[
+        int, typer.Argument(min=0, max=HIGHEST_RATE, help="Requests a second at each process; 0: no limit.")
+    ],
+    data_dir: DataDir = None,
+) -> None:
+    """Change a key's rate limit (its `key_…` id, see `list`); every process knows within 30 seconds."""
+    if not run(_limit(load_settings(data_dir=data_dir), key_id, rate_limit)):
+        raise StartupError(f"there is no key {key_id} in force")
+    typer.echo(f"{key_id}: {rate_limit} requests a second" if rate_limit else f"{key_id}: no limit")
+
+
 @app.command("revoke")
 def revoke(key_id: str, data_dir: DataDir = None) -> None:
     """Refuse a key (its `key_…` id, see `list`) from now on; every process knows within 30 seconds."""
@@ -87,25 +105,42 @@ def row(key: ApiKey) -> dict[str, object]:
         "name": key.name,
         "scopes": list(key.scopes),
         "from": list(key.allowed_cidrs),
+        "limit": key.rate_limit,
         "created": moment(key.created_at),
         "revoked": moment(key.revoked_at),
     }
 
 
 async def _create(
-    settings: Settings, merchant_id: str, name: str, scopes: frozenset[str], allowed_cidrs: list[str]
+    settings: Settings,
+    merchant_id: str,
+    name: str,
+    scopes: frozenset[str],
+    allowed_cidrs: list[str],
+    rate_limit: int,
 ) -> tuple[ApiKey, str] | None:
     master_keys = load_master_keys(settings)
     async with Database.connect(find_database(settings).administrator) as db:
         await check_master_keys(db, master_keys)
         return await create_key(
-            db, master_keys, merchant_id=merchant_id, name=name, scopes=scopes, allowed_cidrs=allowed_cidrs
+            db,
+            master_keys,
+            merchant_id=merchant_id,
+            name=name,
+            scopes=scopes,
+            allowed_cidrs=allowed_cidrs,
+            rate_limit=rate_limit,
         )
 
 
 async def _list(settings: Settings, merchant_id: str | None) -> list[ApiKey]:
     async with Database.connect(find_database(settings).administrator) as db:
         return await list_keys(db, merchant_id)
+
+
+async def _limit(settings: Settings, key_id: str, rate_limit: int) -> bool:
+    async with Database.connect(find_database(settings).administrator) as db:
+        return await limit_key(db, key_id, rate_limit)
 
 
 async def _revoke(settings: Settings, key_id: str) -> bool:

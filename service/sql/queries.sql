@@ -22,12 +22,12 @@ WHERE id = $1;
 
 -- create_key: a new API key; only an HMAC of its secret is kept
 INSERT INTO events.api_keys (
-    id, merchant_id, name, secret_hmac, master_version, scopes, allowed_cidrs, created_at
+    id, merchant_id, name, secret_hmac, master_version, scopes, allowed_cidrs, rate_limit, created_at
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- list_keys: API keys, of one merchant or of all, oldest first
-SELECT id, merchant_id, name, scopes, allowed_cidrs, created_at, revoked_at
+SELECT id, merchant_id, name, scopes, allowed_cidrs, rate_limit, created_at, revoked_at
 FROM events.api_keys
 WHERE merchant_id = coalesce($1, merchant_id)
 ORDER BY created_at, id;
@@ -38,6 +38,13 @@ SET revoked_at = coalesce(revoked_at, $2)
 WHERE id = $1
 RETURNING id;
 
+-- limit_key: the rate limit from now on, of a key that is not revoked
+UPDATE events.api_keys
+SET rate_limit = $2
+WHERE id = $1
+    AND revoked_at IS NULL
+RETURNING id;
+
 -- find_key: an API key that is not revoked, with its merchant
 SELECT
     k.merchant_id,
@@ -45,6 +52,7 @@ SELECT
     k.master_version,
     k.scopes,
     k.allowed_cidrs,
+    k.rate_limit,
     m.live,
     m.status
 FROM events.api_keys AS k

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from service.api_keys import revoke_key
 from service.key_format import make_key, parse_key_text
 from service.merchants import deactivate_merchant
+from service.operation import Operation
+from service.routes import OPERATIONS
 from tests.support.api import JOHN, Answer, Client, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -188,17 +192,33 @@ async def test_an_unknown_route_tells_nothing_about_keys(api: RunningApi) -> Non
         assert (await client.request("GET", "/v1/nothing")).refusal() == (404, "not_found")
 
 
-async def test_authentication_is_refused_alike_on_every_method(api: RunningApi) -> None:
+@pytest.mark.parametrize(
+    "operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}"
+)
+async def test_on_every_operation_every_wrong_key_gets_the_same_401(
+    api: RunningApi, operation: Operation[Any]
+) -> None:
+    customer_id = (await api.client.created())["id"]
+    path = operation.path.replace("{id}", customer_id)
+    key, revoked = await api.operator.key(api.merchant_id)
+    assert await revoke_key(api.operator.admin, key.id)
+    _, elsewhere = await api.operator.key(api.merchant_id, allowed_cidrs=["192.0.2.0/24"])
+    before = await api.stored()
+    reference = without_request_id(await api.client.having("").page())
+    for text in ("", revoked, elsewhere, *(wrong(api.client.key) for wrong in WRONG.values())):
+        answer = await api.client.having(text).request(operation.method, path, operation.body and JOHN)
+        assert answer.refusal() == (401, "unauthorized")
+        assert without_request_id(answer) == reference
+    assert await api.stored() == before
+
+
+async def test_a_head_without_a_key_has_the_headers_of_a_get(api: RunningApi) -> None:
     nobody = api.client.having("")
-    for method, path in (
-        ("GET", "/v1/customers"),
-        ("POST", "/v1/customers"),
-        ("GET", "/v1/customers/cus_1"),
-        ("PATCH", "/v1/customers/cus_1"),
-        ("DELETE", "/v1/customers/cus_1"),
-    ):
-        body = JOHN if method in {"POST", "PATCH"} else None
-        assert (await nobody.request(method, path, body)).refusal() == (401, "unauthorized")
+    answers = [await nobody.request(method, "/v1/customers") for method in ("GET", "HEAD")]
+    get, head = ({name for name in answer.headers if name != "Date"} for answer in answers)
+    assert [answer.status for answer in answers] == [401, 401]
+    assert answers[1].body == b""
+    assert head == get
 
 
 @pytest.mark.parametrize("name", ["X-API-Key", "Authorization"])

@@ -146,6 +146,8 @@ async def test_a_customer_may_have_32_kib_of_json_and_no_more(api: RunningApi) -
         await api.client.patch(customer_id, name="John Doe+"),
     ):
         assert answer.refusal() == (400, "customer_too_large")
+        assert answer.json()["param"] == "metadata"
+        assert "(metadata alone has " in answer.json()["message"]
     assert await api.stored() == before
     assert (await api.client.patch(customer_id, name="John Roe")).status == 200
 

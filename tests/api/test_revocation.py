@@ -34,7 +34,9 @@ class Gate:
 
     async def enter(self, text: str) -> Caller:
         """Ask to read with this key."""
-        return await self._authenticator.authenticate(text, "127.0.0.1", "read")
+        caller = await self._authenticator.authenticate(text, lambda: None)
+        caller.require("read")
+        return caller
 
 
 async def test_a_revoked_key_is_refused_within_30_seconds_where_it_was_just_used(api: RunningApi) -> None:

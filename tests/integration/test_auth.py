@@ -12,12 +12,14 @@ import pytest_asyncio
 from events.database import Database, Row
 from events.master_keys import MasterKeys
 from events.statements import Statement
-from service.api_keys import ApiKey, create_key, revoke_key
-from service.auth import REMEMBERED_SECONDS, Authenticator
+from service.api_keys import ApiKey, create_key, limit_key, revoke_key
+from service.auth import REMEMBERED_SECONDS, Authenticator, Caller
+from service.client_address import parse_address
 from service.errors import Forbidden, MerchantInactive, Unauthorized
 from service.key_format import make_key
 from service.merchants import create_merchant, deactivate_merchant
 from service.queries import FIND_KEY
+from service.rate_limit import DEFAULT_RATE
 from tests.support.cases import MERCHANT
 from tests.support.databases import TestDatabase
 
@@ -63,7 +65,13 @@ class Door:
 
     async def opens(self, text: str, address: str | None = SOME_ADDRESS, scope: str = "read") -> str:
         """The merchant that the key opens the door to."""
-        return (await self.authenticator.authenticate(text, address, scope)).merchant_id
+        caller = await self.enter(text, address)
+        caller.require(scope)
+        return caller.merchant_id
+
+    async def enter(self, text: str, address: str | None = SOME_ADDRESS) -> Caller:
+        """Whom the key stands for, whatever that may do."""
+        return await self.authenticator.authenticate(text, lambda: parse_address(address or ""))
 
 
 @pytest_asyncio.fixture
@@ -80,7 +88,7 @@ async def door(database: TestDatabase) -> AsyncIterator[Door]:
 
 async def test_a_key_opens_the_door_to_its_own_merchant(door: Door) -> None:
     key, text = await door.new_key(scopes=frozenset({"write", "read"}))
-    caller = await door.authenticator.authenticate(text, SOME_ADDRESS, "read")
+    caller = await door.enter(text)
     assert (caller.key_id, caller.merchant_id, caller.active) == (key.id, MERCHANT, True)
     assert caller.scopes == {"read", "write"}
 
@@ -112,6 +120,14 @@ async def test_a_deactivated_merchant_is_refused_once_the_remembered_time_is_ove
     door.seconds += REMEMBERED_SECONDS + 0.001
     with pytest.raises(MerchantInactive):
         await door.opens(text)
+
+
+async def test_a_changed_rate_limit_works_once_the_remembered_time_is_over(door: Door) -> None:
+    key, text = await door.new_key()
+    assert (await door.enter(text)).rate_limit == DEFAULT_RATE
+    assert await limit_key(door.operator, key.id, 7)
+    door.seconds += REMEMBERED_SECONDS + 0.001
+    assert (await door.enter(text)).rate_limit == 7
 
 
 async def test_many_first_uses_at_once_make_one_query(door: Door) -> None:
@@ -171,7 +187,9 @@ async def test_a_scope_that_the_key_lacks_is_forbidden_by_its_name(door: Door) -
     ("address", "allowed"),
     [
         ("192.0.2.200", True),
+        ("::ffff:192.0.2.200", True),
         ("192.0.3.1", False),
+        ("::ffff:192.0.3.1", False),
         ("2001:db8::7", True),
         ("2001:db8::7%eth0", True),
         ("2001:db9::7", False),

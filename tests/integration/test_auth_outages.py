@@ -66,7 +66,7 @@ async def new_key(operator: Database, keys: dict[int, bytes]) -> tuple[str, str]
 
 
 async def enter(door: Authenticator, text: str) -> str:
-    return (await door.authenticate(text, "192.0.2.1", "read")).merchant_id
+    return (await door.authenticate(text, lambda: None)).merchant_id
 
 
 @asynccontextmanager

@@ -91,12 +91,35 @@ def test_a_key_is_created_listed_without_its_text_and_revoked(
     (key,) = json.loads(terminal.run("keys", "list", "--json"))
     assert (key["id"], key["name"], key["from"]) == (parsed.key_id, "shop [1]", ["10.0.0.0/8"])
     assert key["scopes"] == ["read", "write"]
+    assert key["limit"] == 500
     table = terminal.run("keys", "list", "--merchant", merchant_id)
     assert parsed.key_id in table
     assert "shop [1]" in table
     assert text not in table
     terminal.run("keys", "revoke", parsed.key_id)
     assert json.loads(terminal.run("keys", "list", "--json"))[0]["revoked"] is not None
+
+
+def test_a_keys_rate_limit_can_be_chosen_and_changed(
+    terminal: Terminal, named_database: TestDatabase
+) -> None:
+    merchant_id = terminal.run("merchants", "create")
+    parsed = parse_key_text(terminal.run("keys", "create", merchant_id, "--rate-limit", "50"))
+    assert parsed is not None
+
+    def limit() -> int:
+        (key,) = json.loads(terminal.run("keys", "list", "--json"))
+        return int(key["limit"])
+
+    assert limit() == 50
+    assert terminal.run("keys", "limit", parsed.key_id, "0") == f"{parsed.key_id}: no limit"
+    assert limit() == 0
+    assert terminal.run("keys", "limit", parsed.key_id, "7") == f"{parsed.key_id}: 7 requests a second"
+    assert limit() == 7
+    assert "equal to 0" in terminal.run("keys", "limit", parsed.key_id, "--", "-1", status=2)
+    terminal.run("keys", "revoke", parsed.key_id)
+    assert "in force" in terminal.run("keys", "limit", parsed.key_id, "9", status=1)
+    assert limit() == 7
 
 
 def test_the_key_of_a_live_merchant_is_a_live_key(terminal: Terminal, named_database: TestDatabase) -> None:

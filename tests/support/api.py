@@ -148,9 +148,13 @@ class Operator:
         return made.id
 
     async def key(
-        self, merchant_id: str, scopes: frozenset[str] = READ_WRITE, allowed_cidrs: Sequence[str] = ()
+        self,
+        merchant_id: str,
+        scopes: frozenset[str] = READ_WRITE,
+        allowed_cidrs: Sequence[str] = (),
+        rate_limit: int = 0,
     ) -> tuple[ApiKey, str]:
-        """A new key and its text."""
+        """A new key and its text; without a limit, since tests are in a hurry."""
         made = await create_key(
             self.admin,
             self.master_keys,
@@ -158,6 +162,7 @@ class Operator:
             name="test",
             scopes=scopes,
             allowed_cidrs=list(allowed_cidrs),
+            rate_limit=rate_limit,
         )
         assert made is not None
         return made
@@ -258,12 +263,12 @@ async def client_session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @asynccontextmanager
-async def running_api(database: TestDatabase) -> AsyncIterator[RunningApi]:
+async def running_api(database: TestDatabase, settings: Settings | None = None) -> AsyncIterator[RunningApi]:
     """An API on this database, seen by a new merchant whose client reads and writes."""
     async with (
         operating(database) as operator,
         Database.connect(database.url) as application,
-        serving(Settings(), database.url, operator.master_keys) as url,
+        serving(settings or Settings(), database.url, operator.master_keys) as url,
         client_session() as session,
     ):
         nobody = RunningApi(url, application, operator, "", Client(session, url, ""))

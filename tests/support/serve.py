@@ -77,6 +77,11 @@ class Serve(Started):
         connections = self.inside.net_connections("tcp")
         return sum(connection.status != psutil.CONN_LISTEN for connection in connections)
 
+    def is_connected_with(self, port: int) -> bool:
+        """Whether the process holds the connection of the client that has this port."""
+        connections = self.inside.net_connections("tcp")
+        return any(getattr(connection.raddr, "port", None) == port for connection in connections)
+
 
 @asynccontextmanager
 async def customers_serve(environment: Mapping[str, str], *options: str) -> AsyncIterator[Serve]:

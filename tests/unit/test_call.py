@@ -14,9 +14,17 @@ from multidict import CIMultiDict
 
 from service.auth import Caller
 from service.call import Call
-from service.errors import ApiError, BodyTooLarge, InvalidJson, InvalidRequest, UnsupportedMediaType
+from service.errors import (
+    ApiError,
+    BodyTooLarge,
+    InvalidJson,
+    InvalidRequest,
+    RateLimited,
+    UnsupportedMediaType,
+)
 from service.idempotency import key_digest
 from service.operation import JSON, MERGE_PATCH, Body
+from service.rate_limit import Bucket
 from service.services import Services
 from tests.support.cases import MERCHANT
 
@@ -186,3 +194,16 @@ async def test_of_an_idempotency_key_only_the_beginning_of_its_digest_is_recorde
 
 async def test_of_a_request_nothing_of_its_body_is_recorded() -> None:
     assert b"Jane" not in call(b'{"name":"Jane"}', content_type=JSON).metadata(None)
+
+
+async def test_a_request_can_be_counted_as_more_than_one() -> None:
+    bucket = Bucket(500, lambda: 1000.0)
+    batch = Call(call().request, "req_1", NO_SERVICES, CALLER, None, bucket)
+    batch.spend(99)
+    assert bucket.state("1") == '"default";r=901;t=1'
+    with pytest.raises(RateLimited):
+        batch.spend(902)
+
+
+async def test_without_a_limit_any_number_can_be_spent() -> None:
+    call().spend(10**9)

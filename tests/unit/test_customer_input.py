@@ -294,9 +294,17 @@ def test_parsing_changes_nothing_in_what_it_is_given() -> None:
 
 
 def test_a_customer_has_at_most_32_kib_of_json() -> None:
-    check_size(b"x" * 32 * 1024)
-    with pytest.raises(CustomerTooLarge, match="32769 bytes of JSON; at most 32768"):
-        check_size(b"x" * (32 * 1024 + 1))
+    def rendered(size: int) -> bytes:
+        return b'{"name":"J","metadata":{"k":"%b"}}' % (b"x" * (size - 32))
+
+    assert len(rendered(100)) == 100
+    check_size(rendered(32 * 1024))
+    with pytest.raises(CustomerTooLarge) as refused:
+        check_size(rendered(32 * 1024 + 1))
+    assert refused.value.param == "metadata"
+    assert refused.value.message == (
+        "The customer would be 32769 bytes of JSON; at most 32768 are allowed (metadata alone has 32745)"
+    )
 
 
 def test_a_blank_name_and_too_many_metadata_keys_are_named_beside_other_faults() -> None:

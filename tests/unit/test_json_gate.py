@@ -100,6 +100,38 @@ def test_what_is_not_i_json_is_refused_with_its_reason(body: bytes, reason: str)
 
 
 @pytest.mark.parametrize(
+    ("body", "member", "message"),
+    [
+        (b'{"a":1e999}', "a", "a is a number that is too large; send a smaller one, or a string"),
+        (
+            b'{"m":{"k":[0,' + b"9" * 19 + b"]}}",
+            "m.k.1",
+            "m.k.1 is a number of more than 18 digits; send fewer, or a string",
+        ),
+        (b"9" * 19, None, "The body is a number of more than 18 digits; send fewer, or a string"),
+        (b'{"a":{"b":NaN}}', "a.b", "a.b is NaN, which is no number in JSON"),
+        (b'{"a":1,"a":2}', None, 'The body has the name "a" twice; send it once'),
+        (b'{"m":{"a":1e999,"a":2}}', "m", 'm has the name "a" twice; send it once'),
+        (b'{"m":[{"a":1,"a":2}]}', "m.0", 'm.0 has the name "a" twice; send it once'),
+        (b'{"m":"\\u0000"}', "m", "m has the character U+0000 or half of a surrogate pair"),
+        (
+            nested(MAX_DEPTH + 1),
+            "a.0.0.0.0.0.0.0",
+            "The body is nested too deeply at a.0.0.0.0.0.0.0; 8 levels are allowed",
+        ),
+        (b'{"a":1e999,"b":', None, "The body is not valid JSON: Expecting value (line 1, column 16)"),
+        (b'{"a":1e999,"b":' + b"[" * 100_000, None, "The body is nested too deeply; 8 levels are allowed"),
+    ],
+)
+def test_a_refusal_names_the_member_and_what_would_be_right(
+    body: bytes, member: str | None, message: str
+) -> None:
+    with pytest.raises(InvalidJson) as refused:
+        parse_object(body)
+    assert (refused.value.param, refused.value.message) == (member, message)
+
+
+@pytest.mark.parametrize(
     ("body", "kind"),
     [
         (b"[]", "an array"),

@@ -23,6 +23,8 @@ def test_nothing_needs_to_be_set() -> None:
     assert (settings.shutdown_seconds, settings.append_deadline_seconds) == (10, 5)
     assert (settings.database_url, settings.admin_url, settings.nats_url) == (None, None, None)
     assert settings.master_key is None
+    assert (settings.header_seconds, settings.body_seconds, settings.idle_seconds) == (10, 30, 75)
+    assert (settings.max_connections, settings.trusted_proxies) == (10_000, ())
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +59,23 @@ def test_a_secrets_directory_that_is_not_there_is_told(
 ) -> None:
     monkeypatch.setenv("CUSTOMERS_SECRETS_DIR", str(tmp_path / "missing"))
     with pytest.raises(SettingsError, match="missing is no directory"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "text", ["10.0.0.0/8,192.0.2.1", "10.0.0.0/8, 192.0.2.1", " 10.0.0.0/8  192.0.2.1/32 "]
+)
+def test_a_list_of_networks_has_commas_or_spaces_between(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("CUSTOMERS_TRUSTED_PROXIES", text)
+    assert [str(network) for network in load_settings().trusted_proxies] == ["10.0.0.0/8", "192.0.2.1/32"]
+
+
+@pytest.mark.parametrize("text", ["proxy.example.com", "10.0.0.1/8", "[]", "10.0.0.0/8;192.0.2.1"])
+def test_a_list_that_has_something_else_is_refused_by_its_variables_name(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("CUSTOMERS_TRUSTED_PROXIES", text)
+    with pytest.raises(SettingsError, match=r"^CUSTOMERS_TRUSTED_PROXIES"):
         load_settings()
 
 

@@ -1,0 +1,177 @@
+"""What is answered, as models: they describe the JSON to clients, and nothing is rendered by them.
+
+The tests compare every answer that they get with these. Members may be added: clients ignore what they do
+not know.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
+
+from events.ids import CUSTOMER_PREFIX, ID_PATTERN
+from service.openapi.examples import BATCH_RESULTS, CERTIFICATE, JOHN, LIST, TOMBSTONE
+
+CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
+
+CustomerId = Annotated[
+    str, Field(pattern=CUSTOMER_ID, description="Made by the service, ordered by time, opaque to clients.")
+]
+Seconds = Annotated[int, Field(ge=0, description="Unix time in seconds.")]
+
+
+class CustomerAddress(TypedDict):
+    """A postal address: all six members, null where unset."""
+
+    line1: str | None
+    line2: str | None
+    city: str | None
+    state: str | None
+    postalCode: str | None
+    country: Annotated[
+        Annotated[str, Field(pattern="^[A-Z]{2}$")] | None, Field(description="ISO 3166-1 alpha-2.")
+    ]
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [JOHN]}))
+class Customer(TypedDict):
+    """A customer. The last three members are there only with `expand=stats`."""
+
+    id: CustomerId
+    object: Literal["customer"]
+    email: Annotated[str, Field(description="As it was typed, trimmed.")]
+    name: str
+    phone: str | None
+    address: CustomerAddress | None
+    companyName: str | None
+    taxId: str | None
+    description: str | None
+    metadata: Annotated[dict[str, str], Field(min_length=1, max_length=50)] | None
+    created: Seconds
+    updated: Seconds
+    invoiceCount: NotRequired[Annotated[int, Field(ge=0, description="Eventually consistent.")]]
+    chargeCount: NotRequired[Annotated[int, Field(ge=0, description="Charges of any status.")]]
+    totalSpent: NotRequired[
+        Annotated[
+            str,
+            Field(
+                pattern=r"^\d+\.\d{2,}$",
+                description="Total amount from completed charges: an exact decimal, two decimals or more.",
+            ),
+        ]
+    ]
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [TOMBSTONE]}))
+class Tombstone(TypedDict):
+    """What is left of a deleted customer."""
+
+    id: CustomerId
+    object: Literal["customer"]
+    deleted: Literal[True]
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [CERTIFICATE]}))
+class ErasureCertificate(TypedDict):
+    """That a customer was erased, and its place in the merchant's ledger; signed with Ed25519 (RFC 8032).
+
+    Signed are the bytes of `erasure`, a line feed, and the other members as JSON with sorted names and without
+    white space.
+    """
+
+    object: Literal["erasure_certificate"]
+    merchantId: str
+    customerId: CustomerId
+    erasedAt: Annotated[str, Field(description="RFC 3339, to the microsecond, UTC.")]
+    actor: Annotated[str | None, Field(description="The API key's id, or `operator`.")]
+    requestId: str | None
+    version: Annotated[int, Field(ge=2)]
+    position: Annotated[int, Field(ge=2)]
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="The ledger's hash at this position.")]
+    publicKey: Annotated[str, Field(description="Base64.")]
+    signature: Annotated[str, Field(description="Base64.")]
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [LIST]}))
+class CustomerList(TypedDict):
+    """A page of customers, newest first."""
+
+    object: Literal["list"]
+    url: Literal["/v1/customers"]
+    hasMore: Annotated[bool, Field(description="Whether there are more in the direction asked for.")]
+    data: Annotated[list[Customer], Field(max_length=100)]
+
+
+class MemberFault(TypedDict):
+    """What is wrong with one member of a body."""
+
+    param: Annotated[str, Field(description="The member; dots lead to those within others.")]
+    code: Literal[
+        "required",
+        "not_nullable",
+        "wrong_type",
+        "too_short",
+        "too_long",
+        "invalid_format",
+        "unknown_member",
+        "read_only",
+    ]
+    message: str
+
+
+class Error(TypedDict):
+    """Why a request was refused. Programs look at `code`, people read `message`."""
+
+    statusCode: int
+    message: Annotated[str, Field(description="What was wrong, with what, and what would be right.")]
+    error: Annotated[str, Field(description="The status's phrase (RFC 9110).")]
+    code: str
+    param: NotRequired[Annotated[str, Field(description="The member, parameter or header at fault.")]]
+    requestId: Annotated[str, Field(pattern="^req_[0-9a-f]{24}$", description="Quote it when you ask us.")]
+    errors: NotRequired[
+        Annotated[list[MemberFault], Field(min_length=1, max_length=50, description="Every invalid member.")]
+    ]
+
+
+class BatchSuccess(TypedDict):
+    """What became of an item: the customer that was created, or that `onDuplicate` found or updated."""
+
+    status: Literal[200, 201]
+    customer: Customer
+    replayed: NotRequired[Annotated[Literal[True], Field(description="The item was a retry.")]]
+
+
+class BatchFailure(TypedDict):
+    """Why an item was refused: the error that POST would have answered."""
+
+    status: Annotated[int, Field(ge=400, le=599)]
+    error: Error
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [BATCH_RESULTS]}))
+class Batch(TypedDict):
+    """What became of each item, in order."""
+
+    object: Literal["batch"]
+    results: Annotated[list[BatchSuccess | BatchFailure], Field(min_length=1, max_length=100)]
+
+
+class Health(TypedDict):
+    """The process lives."""
+
+    status: Literal["ok"]
+
+
+class Ready(TypedDict):
+    """The process takes requests."""
+
+    status: Literal["ready"]
+
+
+class Unready(TypedDict):
+    """The process should get no requests now."""
+
+    status: Literal["unready"]
+    reason: str

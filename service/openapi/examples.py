@@ -1,0 +1,84 @@
+"""The people of the examples. All are invented."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ID = "cus_01jd4q8w9zexampxexampxe000"
+REQUEST_ID = "req_0123456789abcdef01234567"
+
+CREATE_JOHN: dict[str, Any] = {
+    "email": "john@example.com",
+    "name": "John Doe",
+    "phone": "+1234567890",
+    "address": {
+        "line1": "123 Main St",
+        "line2": "Apt 4B",
+        "city": "San Francisco",
+        "state": "CA",
+        "postalCode": "94102",
+        "country": "US",
+    },
+    "companyName": "Acme Inc",
+    "taxId": "12-3456789",
+    "description": "VIP customer",
+    "metadata": {"tier": "gold", "source": "referral"},
+}
+
+PATCH_JOHN: dict[str, Any] = {"phone": None, "address": {"line2": None}, "metadata": {"tier": "platinum"}}
+
+JOHN: dict[str, Any] = {
+    "id": ID,
+    "object": "customer",
+    **CREATE_JOHN,
+    "created": 1706554800,
+    "updated": 1706554800,
+}
+
+JOHN_PATCHED: dict[str, Any] = JOHN | {
+    "phone": None,
+    "address": CREATE_JOHN["address"] | {"line2": None},
+    "metadata": {"tier": "platinum", "source": "referral"},
+    "updated": 1706558400,
+}
+
+JOHN_WITH_STATS: dict[str, Any] = JOHN | {"invoiceCount": 2, "chargeCount": 3, "totalSpent": "75.00"}
+
+TOMBSTONE: dict[str, Any] = {"id": ID, "object": "customer", "deleted": True}
+
+CERTIFICATE: dict[str, Any] = {
+    "object": "erasure_certificate",
+    "merchantId": "mer_01jd4q8w9zexampxexampxe001",
+    "customerId": ID,
+    "erasedAt": "2026-11-22T10:37:53.586050Z",
+    "actor": "key_1c9d2f6a8b3e4d70",
+    "requestId": "req_1c9d2f6a8b3e4d705f1e2d3c",
+    "version": 3,
+    "position": 17,
+    "hash": "7f3a" * 16,
+    "publicKey": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    "signature": "2NMXmTUhHF8dWyPdHUgyL5SaFmkgX1yOrmM5tyy9P7sQIjpuKwtaMp0kj4u0RR0ASVBdVvqOc8wPGd2sTgGqCA==",
+}
+
+BATCH: dict[str, Any] = {
+    "customers": [
+        CREATE_JOHN,
+        {"email": "jane@example.com", "name": "Jane Roe", "idempotencyKey": "import-2"},
+    ]
+}
+
+DUPLICATE: dict[str, Any] = {
+    "statusCode": 409,
+    "message": 'Email "jane@example.com" already exists for this merchant',
+    "error": "Conflict",
+    "code": "duplicate_email",
+    "param": "email",
+    "requestId": REQUEST_ID,
+}
+
+BATCH_RESULTS: dict[str, Any] = {
+    "object": "batch",
+    "results": [{"status": 201, "customer": JOHN}, {"status": 409, "error": DUPLICATE}],
+}
+
+LIST: dict[str, Any] = {"object": "list", "url": "/v1/customers", "hasMore": False, "data": [JOHN]}

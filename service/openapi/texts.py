@@ -1,0 +1,176 @@
+"""What clients are told about each operation: names, sentences, examples, and how it succeeds."""
+
+from __future__ import annotations
+
+from service.errors import CustomerTooLarge, DuplicateEmail, InvalidCursor
+from service.openapi.answers import (
+    Batch,
+    Customer,
+    CustomerList,
+    ErasureCertificate,
+    Health,
+    Ready,
+    Tombstone,
+    Unready,
+)
+from service.openapi.examples import (
+    BATCH,
+    BATCH_RESULTS,
+    CERTIFICATE,
+    CREATE_JOHN,
+    JOHN,
+    JOHN_PATCHED,
+    JOHN_WITH_STATS,
+    LIST,
+    PATCH_JOHN,
+    TOMBSTONE,
+)
+from service.operation import About, Answer
+
+TRACING = ("X-Correlation-Id", "traceparent")
+CHANGE_HEADERS = ("ETag", "Idempotent-Replayed")
+
+CREATE_CUSTOMER = About(
+    "createCustomer",
+    "Create a customer",
+    "`email` and `name` are required, and null is the same as absent. An email address is unique per "
+    "merchant, whatever its spelling: of parallel creates of one address exactly one succeeds. With an "
+    "`Idempotency-Key` a retry makes no second customer.",
+    (
+        Answer(201, "The new customer.", Customer, ("Location", *CHANGE_HEADERS), {"john": JOHN}),
+        Answer(
+            200,
+            "With `onDuplicate`: the customer that has the email.",
+            Customer,
+            CHANGE_HEADERS,
+            {"john": JOHN},
+        ),
+    ),
+    headers=("Idempotency-Key", *TRACING),
+    errors=(CustomerTooLarge, DuplicateEmail),
+    examples={"john": CREATE_JOHN, "least": {"email": "john@example.com", "name": "John Doe"}},
+    links=("getCustomer", "updateCustomer", "deleteCustomer", "listCustomers"),
+)
+
+CREATE_CUSTOMERS = About(
+    "createCustomers",
+    "Create many customers",
+    "Each item succeeds or fails by itself, with what POST /v1/customers would have answered; the answer is "
+    "200 even if all fail. An `Idempotency-Key` K stands for K/0, K/1, …, in the items' order; items that "
+    "failed run again.",
+    (Answer(200, "What became of each item, in order.", Batch, examples={"two": BATCH_RESULTS}),),
+    headers=("Idempotency-Key", *TRACING),
+    examples={"two": BATCH},
+)
+
+LIST_CUSTOMERS = About(
+    "listCustomers",
+    "List customers",
+    "Newest first, in pages. To go on, pass the last id of a page as `startingAfter`; to go back, its first "
+    "as `endingBefore`. Filters are exact and are combined with AND. A list may be a moment behind; only the "
+    "filter `email` always sees every change that was answered.",
+    (Answer(200, "A page.", CustomerList, examples={"john": LIST}),),
+    errors=(InvalidCursor,),
+)
+
+GET_CUSTOMER = About(
+    "getCustomer",
+    "Get a customer",
+    "Always sees every change that was answered. The id of a deleted customer answers with its tombstone.",
+    (
+        Answer(
+            200,
+            "The customer, or its tombstone.",
+            Customer | Tombstone,
+            ("ETag",),
+            {"john": JOHN, "withStats": JOHN_WITH_STATS, "tombstone": TOMBSTONE},
+        ),
+        Answer(304, "The client has this version already.", headers=("ETag",)),
+    ),
+    headers=("If-None-Match",),
+    links=("getCustomer", "updateCustomer", "deleteCustomer"),
+)
+
+UPDATE_CUSTOMER = About(
+    "updateCustomer",
+    "Update a customer",
+    "A JSON merge patch (RFC 7396): what is absent stays, null clears, `address` and `metadata` are merged "
+    "by key. A patch that changes nothing moves neither `updated` nor the version. Without `If-Match`, "
+    "concurrent patches are applied one after another.",
+    (Answer(200, "The customer as it is now.", Customer, CHANGE_HEADERS, {"john": JOHN_PATCHED}),),
+    headers=("Idempotency-Key", "If-Match", *TRACING),
+    errors=(CustomerTooLarge, DuplicateEmail),
+    examples={"john": PATCH_JOHN},
+    links=("getCustomer", "deleteCustomer"),
+)
+
+DELETE_CUSTOMER = About(
+    "deleteCustomer",
+    "Delete a customer",
+    "Frees the email address. The id answers with the tombstone from then on, also to a second delete.",
+    (Answer(200, "The tombstone.", Tombstone, CHANGE_HEADERS, {"tombstone": TOMBSTONE}),),
+    headers=("Idempotency-Key", "If-Match", *TRACING),
+    links=("getCustomer",),
+)
+
+ERASE_CUSTOMER = About(
+    "eraseCustomer",
+    "Erase a customer",
+    "Forgets the person for good, whether the customer is live or deleted: the key to its personal values is "
+    "destroyed, in every event that there ever was, and cannot be brought back. Its id answers with the "
+    "tombstone; what was answered under an `Idempotency-Key` before is 410 `customer_erased`. The answer is a "
+    "signed certificate, the same however often it is asked for. Takes no body and a key with the scope "
+    "`erase`.",
+    (
+        Answer(
+            200,
+            "The certificate.",
+            ErasureCertificate,
+            ("Idempotent-Replayed",),
+            {"certificate": CERTIFICATE},
+        ),
+    ),
+    headers=("Idempotency-Key", *TRACING),
+    links=("getCustomer",),
+)
+
+HEALTHZ = About(
+    "getHealth",
+    "Whether the process lives",
+    "For whoever restarts processes.",
+    (Answer(200, "It does.", Health),),
+    tag="service",
+)
+
+READYZ = About(
+    "getReadiness",
+    "Whether the process takes requests",
+    "For load balancers.",
+    (
+        Answer(200, "It does.", Ready),
+        Answer(
+            503, "It does not: it is stopping, or the store cannot be reached.", Unready, ("Retry-After",)
+        ),
+    ),
+    tag="service",
+)
+
+OPENAPI = About(
+    "getOpenApi",
+    "This document",
+    "OpenAPI 3.1.",
+    (
+        Answer(200, "The document.", dict[str, object], ("Cache-Control", "ETag")),
+        Answer(304, "The client has this version already.", headers=("Cache-Control", "ETag")),
+    ),
+    tag="service",
+    headers=("If-None-Match",),
+)
+
+DOCS = About(
+    "getDocs",
+    "This document as a page",
+    "For a browser; it loads nothing from elsewhere.",
+    (Answer(200, "The page.", str, ("Cache-Control", "Content-Security-Policy"), media_type="text/html"),),
+    tag="service",
+)

@@ -1,0 +1,101 @@
+"""The ways that a machine can go: what was remarkable about a request and its answer.
+
+In: a request, what it was answered, and the model afterwards. Out: names of ways, of which `WAYS` are those
+that a run must have gone, so that no comparison with the model is one that never happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tests.support.model import Expected, Merchant, Request
+from tests.support.model_customer import Customer, mailbox
+
+
+def ways(request: Request, expected: Expected, model: Merchant, was: Mapping[str, int]) -> Iterator[str]:
+    """What was remarkable about a request and its answer; `was` are the customers' versions before it."""
+    body, query = expected.body or {}, dict(request.query)
+    place = "one" if request.customer_id else "all"
+    yield f"{request.method} {place} {expected.status} {body.get('code', '')}".rstrip()
+    cursor = model.customers.get(query.get("startingAfter") or query.get("endingBefore") or "")
+    if cursor is not None and cursor.values is None:
+        yield "a cursor at a deleted customer"
+    if body.get("hasMore"):
+        yield "there is more"
+    if request.method in {"POST", "PATCH", "DELETE"} and expected.status < 400:
+        yield from _ways_of_a_change(request, expected, model, was)
+
+
+def _ways_of_a_change(
+    request: Request, expected: Expected, model: Merchant, was: Mapping[str, int]
+) -> Iterator[str]:
+    customer = model.customers[expected.body["id"]]
+    version = int(expected.headers["ETag"].strip('"'))
+    if "Idempotent-Replayed" in expected.headers:
+        yield f"{request.method} replayed"
+        if len(customer.versions) > version:
+            yield "replayed as of an older version"
+        if customer.values is None and version < len(customer.versions):
+            yield "replayed although it is deleted"
+        return
+    if was.get(customer.id) == version:
+        yield "deleted again" if request.method == "DELETE" else "changed nothing"
+    elif request.body and "email" in request.body:
+        yield from _ways_of_an_email(customer, model)
+
+
+def _ways_of_an_email(customer: Customer, model: Merchant) -> Iterator[str]:
+    email = customer.body()["email"]
+    if len(customer.versions) > 1:
+        before = customer.body(len(customer.versions) - 1)["email"]
+        if before != email and mailbox(before) == mailbox(email):
+            yield "respelled its email"
+    for other in model.customers.values():
+        if other is not customer and email_of_another_time(other, email):
+            yield "took the email of a deleted one" if other.values is None else "took an email that was left"
+
+
+def email_of_another_time(customer: Customer, email: str) -> bool:
+    """Whether the customer had this mailbox at any time."""
+    return any(
+        version.values is not None and mailbox(version.values["email"]) == mailbox(email)
+        for version in customer.versions
+    )
+
+
+WAYS = frozenset(
+    {
+        "POST all 201",
+        "POST all 400 invalid_request",
+        "POST all 409 duplicate_email",
+        "POST all 422 idempotency_key_reused",
+        "PATCH one 200",
+        "PATCH one 400 invalid_request",
+        "PATCH one 404 customer_not_found",
+        "PATCH one 409 duplicate_email",
+        "PATCH one 412 version_mismatch",
+        "DELETE one 200",
+        "DELETE one 404 customer_not_found",
+        "DELETE one 412 version_mismatch",
+        "DELETE one 422 idempotency_key_reused",
+        "GET one 200",
+        "GET one 304",
+        "GET one 404 customer_not_found",
+        "HEAD one 200",
+        "GET all 200",
+        "GET all 400 invalid_cursor",
+        "there is more",
+        "a cursor at a deleted customer",
+        "changed nothing",
+        "deleted again",
+        "respelled its email",
+        "took the email of a deleted one",
+        "took an email that was left",
+        "POST replayed",
+        "PATCH replayed",
+        "DELETE replayed",
+        "replayed as of an older version",
+        "replayed although it is deleted",
+    }
+)
+"""The ways that a run of some length must have gone."""
