@@ -16,10 +16,15 @@ import orjson
 
 from events.database import Database
 from events.erasure import Certificate, Erased, all_certificates, is_certificate, not_erased
+from events.errors import StoreUnavailable
 from events.master_keys import MasterKeys
 from events.signing import public_keys
 from service.durable import sync_directory
-from service.errors import ErasureNotListed, StartupError
+from service.errors import StartupError
+
+
+class ErasureNotListed(StoreUnavailable):
+    """A customer is erased, but the list cannot be written. Asking again tries that again."""
 
 
 class ErasureList:
@@ -38,8 +43,18 @@ class ErasureList:
         try:
             await asyncio.to_thread(append_lines, self.path, [orjson.dumps(one) for one in new])
         except OSError as error:
-            raise ErasureNotListed(str(error.strerror)) from error
+            raise ErasureNotListed(f"the list of erasures {self.path}: {error.strerror}") from error
         self._customers.update(map(erased_by, new))
+
+
+async def prove_erasures(path: Path | None, url: str, master_keys: MasterKeys) -> None:
+    """Refuse a database, by its URL, that has somebody back whom the list tells to be erased, as `open_list`.
+
+    For processes that erase nobody. Nothing happens where there is no list.
+    """
+    if path is not None:
+        async with Database.connect(url, size=1) as database:
+            await open_list(path, database, master_keys)
 
 
 async def open_list(path: Path, database: Database, master_keys: MasterKeys) -> ErasureList:
@@ -60,8 +75,10 @@ async def open_list(path: Path, database: Database, master_keys: MasterKeys) -> 
         await asyncio.to_thread(append_lines, path, [])  # an unwritable list is noticed now
         async for certificates in all_certificates(database, master_keys, but=frozenset(customers)):
             await listed.add(certificates)
-    except (OSError, ErasureNotListed) as error:
-        raise StartupError(f"the list of erasures {path} cannot be written: {error}") from None
+    except OSError as error:
+        raise StartupError(f"the list of erasures {path} cannot be written: {error.strerror}") from None
+    except ErasureNotListed as error:
+        raise StartupError(str(error)) from None
     return listed
 
 

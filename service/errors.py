@@ -22,8 +22,6 @@ contract's error table; `InternalError` alone is not in it: it is what a bug loo
     ├── 500  InternalError
     └── 503  Unavailable
              └── Overloaded, StoreUnavailableError, ProjectionLagging
-                 StoreUnavailableError
-                 └── ErasureNotListed
     StartupError
 """
 
@@ -41,7 +39,6 @@ __all__ = [
     "CustomerNotFound",
     "CustomerTooLarge",
     "DuplicateEmail",
-    "ErasureNotListed",
     "Forbidden",
     "HeadersTooLarge",
     "IdempotencyKeyInUse",
@@ -301,16 +298,6 @@ class StoreUnavailableError(Unavailable):
 
     code = "store_unavailable"
     text = "The store cannot be reached (repeat a write with the same Idempotency-Key)"
-
-
-class ErasureNotListed(StoreUnavailableError):
-    """The customer is erased, but the list of erasures cannot be written; asking again tries that again."""
-
-    text = "The customer is erased, but the list of erasures cannot be written (repeat the request)"
-
-    def __init__(self, reason: str) -> None:
-        super().__init__()
-        self.reason = reason
 
 
 class ProjectionLagging(Unavailable):

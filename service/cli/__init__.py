@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from events.errors import BrokerError, MigrationError, StoreError
-from service.cli import demo, keys, master_key, merchants, migrate, parked, project, relay, serve, up
+from service.cli import demo, erase, keys, master_key, merchants, migrate, parked, project, relay, serve, up
 from service.data_directory import DataDirectoryError
 from service.demo_load import DemoError
 from service.embedded import EmbeddedPostgresError
@@ -65,6 +65,7 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("relay")(relay.relay)
 app.command("project")(project.project)
+app.command("erase")(erase.erase)
 app.command("migrate")(migrate.migrate)
 app.command("master-key")(master_key.master_key)
 app.add_typer(merchants.app, name="merchants")

@@ -77,8 +77,8 @@ class Tombstone(TypedDict):
 class ErasureCertificate(TypedDict):
     """That a customer was erased, and its place in the merchant's ledger; signed with Ed25519 (RFC 8032).
 
-    Signed are the bytes of `erasure`, a line feed, and the other members as JSON with sorted names and without
-    white space.
+    Signed are the bytes of `erasure`, a line feed, and the other members as JSON with sorted names and
+    without white space.
     """
 
     object: Literal["erasure_certificate"]

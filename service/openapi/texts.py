@@ -117,9 +117,9 @@ ERASE_CUSTOMER = About(
     "eraseCustomer",
     "Erase a customer",
     "Forgets the person for good, whether the customer is live or deleted: the key to its personal values is "
-    "destroyed, in every event that there ever was, and cannot be brought back. Its id answers with the "
-    "tombstone; what was answered under an `Idempotency-Key` before is 410 `customer_erased`. The answer is a "
-    "signed certificate, the same however often it is asked for. Takes no body and a key with the scope "
+    "destroyed, for every event that there ever was, and nobody can bring it back. Its id answers with the "
+    "tombstone; what was answered under an `Idempotency-Key` before is 410 `customer_erased`. The answer is "
+    "a signed certificate, the same however often it is asked for. Takes no body, and a key with the scope "
     "`erase`.",
     (
         Answer(

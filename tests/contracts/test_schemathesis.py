@@ -18,17 +18,17 @@ from tests.support.api import running_api
 from tests.support.databases import TestDatabase
 
 ROOT = Path(__file__).resolve().parents[2]
+SCOPES = frozenset({"read", "write", "erase"})
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
 async def ask(database: TestDatabase, keys: Path, *options: str) -> None:
     """Run schemathesis against an API on this database; its report is what a failure says."""
     async with running_api(database) as api:
-        other = await api.of_new_merchant()
-        named = {"one merchant": api.client.key, "another merchant": other.client.key}
+        one, other = [await of.client_with(SCOPES) for of in (api, await api.of_new_merchant())]
+        named = {"one merchant": one.key, "another merchant": other.key}
         entries = [
-            {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]}
-            for name, key in named.items()
+            {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]} for name, key in named.items()
         ]
         keys.write_bytes(orjson.dumps({"auth": entries}))
         asked = await asyncio.create_subprocess_exec(
