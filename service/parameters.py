@@ -79,14 +79,19 @@ def _customer_id(text: str) -> str:
 CursorId = Annotated[
     str,
     BeforeValidator(_customer_id),
-    Field(json_schema_extra={"pattern": f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"}),
+    Field(
+        description="The id of a customer, deleted or not, to go on from. One of the two cursors at most.",
+        json_schema_extra={"pattern": f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"},
+    ),
 ]
 
 
 class Expandable(Parameters):
     """What shows customers can show their stats too."""
 
-    expand: Literal["stats"] | None = None
+    expand: Literal["stats"] | None = Field(
+        None, description="`stats` adds `invoiceCount`, `chargeCount` and `totalSpent` to each customer."
+    )
 
 
 def _refusal(model: type[Parameters], details: ErrorDetails) -> ApiError:

@@ -26,8 +26,8 @@ BATCH = "/v1/customers/batch"
 ONE = "/v1/customers/{id}"
 ERASE = "/v1/customers/{id}/erase"
 
-NOT_BATCH = "{id:(?!batch$)[^{}/]+}"
-"""An id as aiohttp's patterns say it; without the exception, other methods on the batch would be an id's."""
+NOT_BATCH = "{id:(?!batch$)[^/]+}"
+"""Anything may stand for an id; without the exception, other methods on the batch would be an id's."""
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(

@@ -79,12 +79,11 @@ def _parameter(name: str, schema: Part) -> Part:
     made: Part = {"name": name, "in": "query", "schema": schema}
     if schema.get("default", ...) is None:
         del schema["default"]
+    if "anyOf" in schema:
+        [present] = [choice for choice in schema.pop("anyOf") if choice != {"type": "null"}]
+        made["schema"] = schema = present | schema
     if "description" in schema:
         made["description"] = schema.pop("description")
-    if "anyOf" in schema:
-        present = [choice for choice in schema.pop("anyOf") if choice != {"type": "null"}]
-        schema |= present[0]
-        made["schema"] = schema
     if schema.get("type") == "object":
         made |= {"style": "deepObject", "explode": True}
     return made

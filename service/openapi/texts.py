@@ -28,6 +28,7 @@ from service.openapi.examples import (
 from service.operation import About, Answer
 
 TRACING = ("X-Correlation-Id", "traceparent")
+PAGE_HEADERS = ("Cache-Control", "ETag")
 CHANGE_HEADERS = ("ETag", "Idempotent-Replayed")
 
 CREATE_CUSTOMER = About(
@@ -160,8 +161,8 @@ OPENAPI = About(
     "This document",
     "OpenAPI 3.1.",
     (
-        Answer(200, "The document.", dict[str, object], ("Cache-Control", "ETag")),
-        Answer(304, "The client has this version already.", headers=("Cache-Control", "ETag")),
+        Answer(200, "The document.", dict[str, object], PAGE_HEADERS),
+        Answer(304, "The client has this version already.", headers=PAGE_HEADERS),
     ),
     tag="service",
     headers=("If-None-Match",),
@@ -171,6 +172,10 @@ DOCS = About(
     "getDocs",
     "This document as a page",
     "For a browser; it loads nothing from elsewhere.",
-    (Answer(200, "The page.", str, ("Cache-Control", "Content-Security-Policy"), media_type="text/html"),),
+    (
+        Answer(200, "The page.", str, (*PAGE_HEADERS, "Content-Security-Policy"), media_type="text/html"),
+        Answer(304, "The client has this version already.", headers=PAGE_HEADERS),
+    ),
     tag="service",
+    headers=("If-None-Match",),
 )

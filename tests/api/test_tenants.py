@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from service.operation import Operation
-from service.routes import OPERATIONS
+from service.parameters import CursorId
+from service.routes import BATCH, LIST, OPERATIONS
 from tests.support.api import Answer, Client, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WITH_ID = [route for route in OPERATIONS if "{id}" in route.path]
+CURSORS = [
+    (route, field.alias or name)
+    for route in OPERATIONS
+    for name, field in route.parameters.model_fields.items()
+    if CursorId in get_args(field.annotation)
+]
+NAMES_NO_CUSTOMER = {("POST", LIST), ("POST", BATCH)}
 BODIES: dict[str, Any] = {"PATCH": {"name": "Mallory"}, "POST": {"name": "Mallory"}}
 CONDITIONS: list[dict[str, str]] = [{}, {"If-Match": '"1"'}, {"If-None-Match": "*"}, {"Idempotency-Key": "k"}]
 CANARY = "canary-7f3a@example.com"
@@ -34,8 +42,13 @@ def visible(answer: Answer, customer_id: str) -> tuple[int, dict[str, str], byte
     )
 
 
-async def test_the_table_has_routes_with_an_id() -> None:
-    assert {route.method for route in WITH_ID} >= {"GET", "PATCH", "DELETE"}
+async def test_every_operation_is_known_by_the_way_in_which_it_names_customers() -> None:
+    by_id = {(route.method, route.path) for route in WITH_ID}
+    by_cursor = {(route.method, route.path) for route, _ in CURSORS}
+    assert {method for method, _ in by_id} >= {"GET", "PATCH", "DELETE"}
+    assert {parameter for _, parameter in CURSORS} >= {"startingAfter", "endingBefore"}
+    known = by_id | by_cursor | NAMES_NO_CUSTOMER
+    assert {(route.method, route.path) for route in OPERATIONS} == known, "say here how it can be attacked"
 
 
 @pytest.mark.parametrize("swept", [False, True])
@@ -65,6 +78,32 @@ async def test_another_merchants_id_answers_like_an_unknown_and_a_malformed_one(
         assert answers[foreign] == answers[unknown] == answers["cus_1"], headers
     assert await victim.stored() == stored
     assert await api.stored() == own
+
+
+@pytest.mark.parametrize("swept", [False, True])
+@pytest.mark.parametrize("state", ["live", "deleted"])
+@pytest.mark.parametrize(
+    ("route", "parameter"), CURSORS, ids=[f"{named(route)} {parameter}" for route, parameter in CURSORS]
+)
+async def test_another_merchants_cursor_answers_like_an_unknown_and_a_malformed_one(
+    api: RunningApi, route: Operation[Any], parameter: str, state: str, swept: bool
+) -> None:
+    victim = await api.of_new_merchant()
+    foreign = (await victim.client.created(email=CANARY, name="Canary"))["id"]
+    own = (await api.client.created())["id"]
+    if state == "deleted":
+        await victim.client.delete(foreign)
+    if swept:
+        await api.sweep()
+    unknown = foreign[:-1] + ("0" if foreign[-1] != "0" else "1")
+    answers = {}
+    for cursor in (unknown, foreign, "cus_1"):
+        path = f"{route.path.format(id=own)}?{parameter}={cursor}"
+        answer = await api.client.request(route.method, path, BODIES.get(route.method))
+        assert answer.refusal() == (400, "invalid_cursor")
+        assert answer.json()["param"] == parameter
+        answers[cursor] = visible(answer, cursor)
+    assert answers[foreign] == answers[unknown] == answers["cus_1"]
 
 
 async def test_the_same_email_with_another_merchant_is_no_duplicate(api: RunningApi) -> None:

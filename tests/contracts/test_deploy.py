@@ -146,6 +146,29 @@ def test_the_image_has_the_locked_versions_of_what_runs_and_no_servers() -> None
     assert not {"pytest", "mypy", "ruff"} & set(image)
 
 
+def reaches_the_builder(path: Path) -> bool:
+    """Whether the image's ignore file lets a file through: the last line that matches decides."""
+    passes = True
+    for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines():
+        pattern = line.removeprefix("!")
+        named = [path, *path.parents]
+        anywhere = pattern.startswith("**/") or pattern == "*"
+        if any(part.match(pattern) if anywhere else part == Path(pattern) for part in named):
+            passes = line.startswith("!")
+    return passes
+
+
+def test_every_file_that_the_packages_are_made_of_reaches_the_builder() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    patterns = [*project["tool"]["setuptools"]["package-data"]["*"], "*.py"]
+    packages = [ROOT / name for name in ("events", "projections", "service")]
+    made_of = [path.relative_to(ROOT) for p in packages for pattern in patterns for path in p.rglob(pattern)]
+    assert {"queries.sql", "guide.md", "start.js", "app.py"} <= {path.name for path in made_of}
+    assert [path for path in made_of if not reaches_the_builder(path)] == []
+    assert not reaches_the_builder(Path("service/README.md"))
+    assert not reaches_the_builder(Path("tests/conftest.py"))
+
+
 def test_the_image_runs_as_a_numbered_user_who_is_not_root() -> None:
     text = (DEPLOY / "Dockerfile").read_text()
     last_stage = text.rsplit("\nFROM ", 1)[1]

@@ -1,7 +1,7 @@
-"""The service against its own description: schemathesis asks what may be asked and what may not, in any order.
+"""The service against its own description: schemathesis asks what may be asked, and what may not.
 
-Schemathesis reads /openapi.json and knows nothing else, but for what schemathesis.toml says. Two merchants ask, and
-none may see what the other has made.
+Schemathesis reads /openapi.json and knows nothing else, but for what schemathesis.toml says. Two merchants
+ask, and neither may see what the other has made.
 """
 
 from __future__ import annotations
@@ -22,15 +22,19 @@ SCOPES = frozenset({"read", "write", "erase"})
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
+def write_keys(place: Path, **keys: str) -> None:
+    """The callers and their keys, as Web Fuzzing Commons has them."""
+    entries = [
+        {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]} for name, key in keys.items()
+    ]
+    place.write_bytes(orjson.dumps({"auth": entries}))
+
+
 async def ask(database: TestDatabase, keys: Path, *options: str) -> None:
     """Run schemathesis against an API on this database; its report is what a failure says."""
     async with running_api(database) as api:
-        one, other = [await of.client_with(SCOPES) for of in (api, await api.of_new_merchant())]
-        named = {"one merchant": one.key, "another merchant": other.key}
-        entries = [
-            {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]} for name, key in named.items()
-        ]
-        keys.write_bytes(orjson.dumps({"auth": entries}))
+        one, another = [await of.client_with(SCOPES) for of in (api, await api.of_new_merchant())]
+        write_keys(keys, one=one.key, another=another.key)
         asked = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(CONFIGURATION)),
             *("run", f"{api.url}/openapi.json", *options),

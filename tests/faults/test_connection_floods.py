@@ -15,7 +15,7 @@ from service.embedded import EmbeddedPostgres
 from tests.support.api import Client
 from tests.support.databases import fresh_database
 from tests.support.deployment import Deployment, deployed
-from tests.support.heartbeat import heartbeat
+from tests.support.heartbeat import bearable, heartbeat
 from tests.support.raw_http import Connection, connection, message
 from tests.support.serve import Serve, comes_about
 
@@ -25,9 +25,6 @@ IDLE, READS = 5000, 500
 AT_ONCE = 200
 PIPELINED = 1000
 BOMBERS, BOMBS = 4, 25
-UNHARMED_SECONDS = 0.25
-"""What a healthy client's 99th percentile must not exceed beside an attack."""
-
 KIB, MIB = 2**10, 2**20
 SLOW_BODY = ("Content-Type: application/json", "Content-Length: 1000")
 POST = "POST /v1/customers HTTP/1.1"
@@ -86,6 +83,7 @@ async def connections(url: str, count: int) -> AsyncIterator[list[Connection]]:
 
 async def test_five_thousand_idle_connections_disturb_nobody(attacked: Attacked) -> None:
     assert room_for_connections(IDLE) == IDLE, "this machine lets no process open so many files"
+    most = await bearable(attacked.client, attacked.customer_id)
     before = attacked.memory
     async with connections(attacked.serve.url, IDLE) as idle:
 
@@ -99,12 +97,13 @@ async def test_five_thousand_idle_connections_disturb_nobody(attacked: Attacked)
                 made.send(attacked.get(attacked.customer_id))
                 assert (await made.answer()).status == 200
     assert each < 64 * KIB
-    assert beats.p99() < UNHARMED_SECONDS
+    assert beats.p99() <= most
 
 
 async def test_a_thousand_pipelined_requests_are_answered_in_order_in_little_memory(
     attacked: Attacked,
 ) -> None:
+    most = await bearable(attacked.client, attacked.customer_id)
     before, peak = attacked.memory, 0
     ids = ["cus_1" if number % 3 else attacked.customer_id for number in range(PIPELINED)]
     async with (
@@ -123,7 +122,7 @@ async def test_a_thousand_pipelined_requests_are_answered_in_order_in_little_mem
         await comes_about(all_are_answered, what="the last answer")
     assert await statuses == [404 if customer_id == "cus_1" else 200 for customer_id in [*ids, "cus_1"]]
     assert peak - before < 16 * MIB
-    assert beats.p99() < UNHARMED_SECONDS
+    assert beats.p99() <= most
 
 
 @pytest.mark.parametrize(
@@ -132,6 +131,7 @@ async def test_a_thousand_pipelined_requests_are_answered_in_order_in_little_mem
     ids=["one of a megabyte", "a thousand of a kilobyte", "fifty thousand tiny ones"],
 )
 async def test_bombs_of_headers_are_431_and_the_end(attacked: Attacked, lines: list[str]) -> None:
+    most = await bearable(attacked.client, attacked.customer_id)
     before, bomb = attacked.memory, attacked.get("cus_1", *lines)
 
     outcomes = set()
@@ -147,7 +147,7 @@ async def test_bombs_of_headers_are_431_and_the_end(attacked: Attacked, lines: l
     # Who is sending still when the connection ends may miss the answer.
     assert {(431,)} <= outcomes <= {(431,), ()}
     assert attacked.memory - before < 32 * MIB
-    assert beats.p99() < UNHARMED_SECONDS
+    assert beats.p99() <= most
 
 
 async def test_of_too_many_connections_those_that_are_idle_the_longest_are_closed(

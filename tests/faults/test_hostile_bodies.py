@@ -135,11 +135,13 @@ class Target:
     async def send(
         self, content: bytes | AsyncIterator[bytes], method: str, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """The body as a create or as a change."""
-        path = "/v1/customers" if method == "POST" else f"/v1/customers/{self.customer_id}"
+        """The body as a create, as a change, or as a BATCH of creates."""
+        paths = {"POST": "/v1/customers", "BATCH": "/v1/customers/batch"}
+        path = paths.get(method, f"/v1/customers/{self.customer_id}")
         sent = (
             io.BytesIO(content) if isinstance(content, bytes) else content
         )  # so that aiohttp sends it in parts
+        method = method.replace("BATCH", "POST")
         return await self.client.request(method, path, headers=headers or {}, content=sent)
 
 
@@ -170,13 +172,13 @@ async def chunks(content: bytes, size: int = 16_384) -> AsyncIterator[bytes]:
         yield content[start : start + size]
 
 
-@pytest.mark.parametrize("method", ["POST", "PATCH"])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "BATCH"])
 @pytest.mark.parametrize("body", NOT_JSON)
 async def test_what_is_not_plain_json_is_400_invalid_json(target: Target, method: str, body: str) -> None:
     assert (await target.send(NOT_JSON[body], method)).refusal() == (400, "invalid_json")
 
 
-@pytest.mark.parametrize("method", ["POST", "PATCH"])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "BATCH"])
 @pytest.mark.parametrize("body", NOT_A_CUSTOMER)
 async def test_what_is_no_customer_is_400_invalid_request(target: Target, method: str, body: str) -> None:
     assert (await target.send(NOT_A_CUSTOMER[body], method)).refusal() == (400, "invalid_request")
@@ -198,16 +200,22 @@ async def test_a_delete_with_a_large_body_is_refused(target: Target) -> None:
         assert (await target.send(content, "DELETE")).refusal() == (413, "body_too_large")
 
 
+async def test_a_batch_of_10_mb_is_413(target: Target) -> None:
+    for content in (TOO_LARGE["10 MB"], chunks(TOO_LARGE["10 MB"])):
+        assert (await target.send(content, "BATCH")).refusal() == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("method", ["POST", "BATCH"])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("whole", [True, False])
 async def test_a_bomb_is_refused_by_its_content_encoding_before_it_is_inflated(
-    target: Target, encoding: str, whole: bool
+    target: Target, encoding: str, whole: bool, method: str
 ) -> None:
     before = target.memory
     bomb = BOMBS[encoding]
     assert len(bomb) < BODY_LIMIT
     answer = await target.send(
-        bomb if whole else chunks(bomb), "POST", headers={"Content-Encoding": encoding}
+        bomb if whole else chunks(bomb), method, headers={"Content-Encoding": encoding}
     )
     assert answer.refusal() == (415, "unsupported_media_type")
     assert target.memory - before < 16 * MIB

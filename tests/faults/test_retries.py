@@ -57,6 +57,28 @@ async def test_patches_with_one_key_at_once_over_two_servers_change_once(
         assert one_effect(await asyncio.gather(*patches)).version == 2
 
 
+async def test_patches_with_one_key_and_if_match_at_once_change_once_and_none_is_412(
+    api: RunningApi, clients: list[Client]
+) -> None:
+    customer_id = (await api.client.created())["id"]
+    headers = KEY | {"If-Match": '"1"'}
+    patches = [client.patch(customer_id, headers, name="Jo") for client in clients * 10]
+    assert one_effect(await asyncio.gather(*patches)).version == 2
+
+
+async def test_retries_of_a_create_that_race_with_the_delete_get_the_first_answer(
+    api: RunningApi, clients: list[Client]
+) -> None:
+    first = await api.client.create(KEY)
+    customer_id = first.json()["id"]
+    deleted, *retries = await asyncio.gather(
+        clients[1].delete(customer_id), *[client.create(KEY) for client in clients * 10]
+    )
+    assert (deleted.status, deleted.version) == (200, 2)
+    assert {(again.status, again.body) for again in retries} == {(201, first.body)}
+    assert (await api.stored())["customer_events"] == 2
+
+
 async def test_deletes_with_one_key_at_once_over_two_servers_delete_once(
     api: RunningApi, clients: list[Client]
 ) -> None:
@@ -109,6 +131,34 @@ async def test_a_retry_waits_for_the_first_or_is_told_to_come_again(
     assert {answer.status for answer in answers} <= {201} | BUSY
     assert {answer.body for answer in answers if answer.status == 201} <= {again.body}
     assert (await api.stored())["customer_events"] == 1
+
+
+async def test_the_same_key_of_another_merchant_is_free_while_the_first_is_in_flight(
+    api: RunningApi, database: TestDatabase
+) -> None:
+    stranger = await api.of_new_merchant()
+    async with head_locked(api, database):
+        first = asyncio.create_task(api.client.create(KEY))
+        await comes_about(lambda: wait_for_locks(api, first), what="a create that waits")
+        other = await stranger.client.create(KEY)
+    assert other.status == 201
+    assert "Idempotent-Replayed" not in other.headers
+    assert (await first).status in {201} | BUSY
+    assert (await stranger.stored())["customer_events"] == 1
+
+
+async def test_another_body_under_a_key_whose_first_request_is_in_flight_is_never_made(
+    api: RunningApi, clients: list[Client], database: TestDatabase
+) -> None:
+    async with head_locked(api, database):
+        first = asyncio.create_task(clients[0].create(KEY))
+        await comes_about(lambda: wait_for_locks(api, first), what="a create that waits")
+        second = asyncio.create_task(clients[1].create(KEY, email="jane@example.com"))
+        await comes_about(lambda: wait_for_locks(api, first, second), what="two creates that wait")
+    statuses = sorted([(await first).status, (await second).status])
+    assert statuses[0] in {201} | BUSY
+    assert statuses[1] in {422} | BUSY
+    assert (await api.stored())["customer_events"] <= 1
 
 
 async def test_a_create_whose_connection_died_on_the_head_lock_is_made_once(

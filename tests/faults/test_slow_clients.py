@@ -13,16 +13,13 @@ from service.embedded import EmbeddedPostgres
 from tests.support.api import JOHN, Client
 from tests.support.databases import fresh_database
 from tests.support.deployment import Deployment, deployed
-from tests.support.heartbeat import heartbeat
+from tests.support.heartbeat import bearable, heartbeat
 from tests.support.raw_http import connection, message
 from tests.support.serve import Serve, comes_about
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HEADER_SECONDS, BODY_SECONDS, IDLE_SECONDS = 0.6, 1.0, 1.5
-UNHARMED_SECONDS = 0.25
-"""What a healthy client's 99th percentile must not exceed beside an attack."""
-
 GET = b"GET /v1/customers/cus_1 HTTP/1.1\r\nHost: localhost\r\n"
 POST = "POST /v1/customers HTTP/1.1"
 TYPE = "Content-Type: application/json"
@@ -37,6 +34,11 @@ class Attacked:
         self.deployment = deployment
         self.serve = serve
         self.client: Client = deployment.client(serve)
+
+    async def bearable(self) -> float:
+        """The p99 that is no harm, in seconds."""
+        customer = await self.client.create({"Idempotency-Key": "usual"}, email="usual@example.com")
+        return await bearable(self.client, customer.json()["id"])
 
     def request(self, *lines: str, body: bytes = b"", start: str = POST) -> bytes:
         """A request of the merchant's."""
@@ -113,6 +115,7 @@ async def test_a_body_that_comes_late_but_in_time_is_taken(attacked: Attacked) -
 async def test_who_never_reads_its_answers_is_cut_off_and_holds_no_memory(attacked: Attacked) -> None:
     notes = {f"note{n}": "x" * 500 for n in range(50)}
     customer = await attacked.client.created(email="big@example.com", metadata=notes)
+    most = await attacked.bearable()
     before, peak = attacked.serve.inside.memory_info().rss, 0
     ask = attacked.request(start=f"GET /v1/customers/{customer['id']} HTTP/1.1")
     async with connection(attacked.serve.url) as made, heartbeat(attacked.client, customer["id"]) as beats:
@@ -127,11 +130,12 @@ async def test_who_never_reads_its_answers_is_cut_off_and_holds_no_memory(attack
 
         await comes_about(cut_off, what="the end of the connection")
     assert peak - before < 16 * MIB
-    assert beats.p99() < UNHARMED_SECONDS
+    assert beats.p99() <= most
 
 
 async def test_a_hundred_slow_clients_beside_a_healthy_one_do_it_no_harm(attacked: Attacked) -> None:
     customer = await attacked.client.created(email="healthy@example.com")
+    most = await attacked.bearable()
 
     async def slow(number: int) -> list[int]:
         async with connection(attacked.serve.url) as made:
@@ -140,4 +144,4 @@ async def test_a_hundred_slow_clients_beside_a_healthy_one_do_it_no_harm(attacke
 
     async with heartbeat(attacked.client, customer["id"]) as beats:
         assert await asyncio.gather(*map(slow, range(100))) == [[408]] * 100
-    assert beats.p99() < UNHARMED_SECONDS
+    assert beats.p99() <= most

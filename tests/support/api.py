@@ -27,6 +27,7 @@ from service.app import run_api
 from service.merchants import create_merchant
 from service.settings import Settings
 from tests.support.databases import TestDatabase
+from tests.support.described import check_answer
 from tests.support.sweeping import sweep
 
 JOHN = {"email": "john@example.com", "name": "John Doe"}
@@ -63,7 +64,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Requests to one server under one key. Paths go out as they are given."""
+    """Requests to one server under one key. Paths go out as they are; answers must be as described."""
 
     session: aiohttp.ClientSession
     url: str
@@ -96,7 +97,9 @@ class Client:
         async with self.session.request(
             method, url, data=content, headers=sent, skip_auto_headers=("Content-Type",)
         ) as response:
-            return Answer(response.status, CIMultiDict(response.headers), await response.read())
+            answer = Answer(response.status, CIMultiDict(response.headers), await response.read())
+        check_answer(method, path, answer.status, answer.headers, answer.body)
+        return answer
 
     async def create(self, headers: Headers = (), /, **members: Any) -> Answer:
         """POST; email and name are John's unless given."""

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from hypothesis import strategies as st
 
 from tests.support.api import Answer, Client
-from tests.support.model import Expected, Request, Told
 from tests.support.model_customer import LINES, MAILBOXES
+from tests.support.model_requests import Expected, Request, Told
 
 COMPARED = ("ETag", "Location", "Idempotent-Replayed")
 UNKNOWN = "cus_01jd4q8w9zexampxexampxe000"
@@ -46,6 +46,9 @@ refused = st.sampled_from(
         {"deleted": False},
     ]
 )
+refused_creations = st.builds(lambda wrong: {"email": "kim@example.com", "name": "1", **wrong}, refused)
+batches = st.lists(creations | refused_creations, min_size=1, max_size=4)
+on_duplicates = st.sampled_from([(), (), (("onDuplicate", "return"),), (("onDuplicate", "update"),)])
 conditions = st.sampled_from([None, None, None, "current", "stale", "weak", "any", "several"])
 sides = st.sampled_from([0, 1])
 seldom = st.sampled_from([False, False, False, True])
@@ -80,18 +83,28 @@ async def send(client: Client, request: Request) -> Answer:
     return await client.request(request.method, path + query, request.body, given)
 
 
-def told(answer: Answer) -> Told:
-    """What the service chose, if this answer says so."""
+def told(answer: Answer) -> list[Told]:
+    """What the service chose, if this answer says so; of a batch for each of its items."""
     body = answer.json() if answer.body else {}
-    return Told(body.get("id", ""), body.get("updated", 0))
+    results = body.get("results")
+    customers = [body] if results is None else [result.get("customer", {}) for result in results]
+    return [Told(one.get("id", ""), one.get("updated", 0)) for one in customers]
 
 
-def shown(answer: Answer, *, with_message: bool) -> Expected:
+def shown(answer: Answer) -> Expected:
     """The answer as the model gives it."""
     body: Any = answer.json() if answer.body else None
     if answer.status >= 400:
-        assert body.pop("requestId") == answer.headers["X-Request-Id"]
-        assert with_message or body.pop("message")
-        assert all(error.pop("message") for error in body.get("errors", []))
+        reduce_refusal(body, answer.headers["X-Request-Id"])
+    for result in (body or {}).get("results", []):
+        if "error" in result:
+            reduce_refusal(result["error"], answer.headers["X-Request-Id"])
     headers = {name: answer.headers[name] for name in COMPARED if name in answer.headers}
     return Expected(answer.status, body, headers)
+
+
+def reduce_refusal(body: Any, request_id: str) -> None:
+    """Take from a refusal what the contract leaves open: its id, and most texts."""
+    assert body.pop("requestId") == request_id
+    assert body["code"] == "duplicate_email" or body.pop("message")
+    assert all(error.pop("message") for error in body.get("errors", []))

@@ -6,6 +6,7 @@ shortest way to a difference, or with the ways that were never taken.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ from hypothesis.stateful import (
 from tests.support.api import Client
 from tests.support.asking import (
     UNKNOWN,
+    batches,
     condition,
     conditions,
     creations,
@@ -31,6 +33,7 @@ from tests.support.asking import (
     emails,
     limits,
     numbers,
+    on_duplicates,
     patches,
     refused,
     seldom,
@@ -39,12 +42,13 @@ from tests.support.asking import (
     sides,
     told,
 )
-from tests.support.model import Expected, Merchant, Request
+from tests.support.model import Merchant
 from tests.support.model_customer import MAILBOXES, MEMBERS, JsonObject, mailbox
+from tests.support.model_requests import BATCH, Expected, Query, Request
 from tests.support.ways import WAYS, ways
 from tests.support.worlds import World
 
-ROUNDS = 3
+ROUNDS = 6
 """How often the machine may run until it went every way: chance may pass by a rare one."""
 
 
@@ -75,7 +79,7 @@ class Machine(RuleBasedStateMachine):
         was = {customer.id: len(customer.versions) for customer in model.customers.values()}
         answer = self.world.run(send(client, request))
         expected = model.answer(request, told(answer))
-        got = shown(answer, with_message=expected.body is not None and "message" in expected.body)
+        got = shown(answer)
         assert got == expected, f"{request}\nwas answered {got}\nand not     {expected}"
         for way in ways(request, expected, model, was):
             event(way)
@@ -88,8 +92,7 @@ class Machine(RuleBasedStateMachine):
             request = request._replace(key=f"key {len(self.keyed)}")
             self.keyed.append((side, request))
         expected = self.ask(side, request)
-        is_new = expected.status == 201 and "Idempotent-Replayed" not in expected.headers
-        return (side, expected.body["id"]) if is_new else multiple()
+        return multiple(*((side, customer_id) for customer_id in created(expected)))
 
     def version(self, customer: tuple[int, str]) -> int:
         """The customer's version now."""
@@ -99,13 +102,20 @@ class Machine(RuleBasedStateMachine):
     @initialize(target=customers, several=st.lists(st.tuples(sides, creations), max_size=8))
     def create_several(self, several: list[tuple[int, JsonObject]]) -> Any:
         made = [self.change(side, Request("POST", body=members)) for side, members in several]
-        return multiple(*(one for one in made if isinstance(one, tuple)))
+        return multiple(*(one for some in made for one in some.values))
 
     # Changes
 
-    @rule(target=customers, side=sides, members=creations, keyed=st.booleans())
-    def create(self, side: int, members: JsonObject, keyed: bool) -> Any:
-        return self.change(side, Request("POST", body=members), keyed=keyed)
+    @rule(target=customers, side=sides, members=creations, query=on_duplicates, keyed=st.booleans())
+    def create(self, side: int, members: JsonObject, query: Query, keyed: bool) -> Any:
+        return self.change(side, Request("POST", body=members, query=query), keyed=keyed)
+
+    @rule(target=customers, side=sides, items=batches, query=on_duplicates, keyed=st.booleans(), own=seldom)
+    def create_a_batch(self, side: int, items: list[JsonObject], query: Query, keyed: bool, own: bool) -> Any:
+        if own:
+            items = [*items[:-1], items[-1] | {"idempotencyKey": f"item {len(self.keyed)}"}]
+        request = Request("POST", BATCH, {"customers": items}, query)
+        return self.change(side, request, keyed=keyed)
 
     @rule(customer=customers, members=patches, kind=conditions, keyed=st.booleans())
     def patch(self, customer: tuple[int, str], members: JsonObject, kind: str | None, keyed: bool) -> None:
@@ -155,7 +165,9 @@ class Machine(RuleBasedStateMachine):
     def retry(self, number: int, meanwhile: str | None) -> Any:
         side, request = self.keyed[number % len(self.keyed)]
         made = self.change(side, request)
-        customer_id = made[1] if isinstance(made, tuple) else request.customer_id
+        customer_id = request.customer_id if request.customer_id != BATCH else None
+        if made.values:
+            customer_id = made.values[0][1]
         if meanwhile is not None:
             body = {"name": f"renamed {number}"} if meanwhile == "PATCH" else None
             self.change(side, Request(meanwhile, customer_id or UNKNOWN, body))
@@ -272,6 +284,15 @@ class Machine(RuleBasedStateMachine):
     @rule(number=numbers, kill=st.booleans())
     def stop_a_worker(self, number: int, kill: bool) -> None:
         self.world.run(self.world.stop(self.worker(number), kill=kill))
+
+
+def created(expected: Expected) -> Iterator[str]:
+    """The ids of customers that a request has made."""
+    replayed = {"replayed": True} if "Idempotent-Replayed" in expected.headers else {}
+    single = {"status": expected.status, "customer": expected.body, **replayed}
+    for result in (expected.body or {}).get("results", [single]):
+        if result["status"] == 201 and "replayed" not in result:
+            yield result["customer"]["id"]
 
 
 def run_machine(world: World, *, examples: int, steps: int) -> None:

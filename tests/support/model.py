@@ -6,82 +6,18 @@ answer. Out: the answer as it has to be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
-from tests.support.model_customer import (
-    MEMBERS,
-    READ_ONLY,
-    Customer,
-    JsonObject,
-    Version,
-    mailbox,
-    merge_patch,
-    normal,
-)
+from tests.support.model_customer import Customer, JsonObject, Version, mailbox, merge_patch, normal
+from tests.support.model_requests import BATCH, Expected, Refusal, Request, Told, check_members
 
 NO_STATS = {"invoiceCount": 0, "chargeCount": 0, "totalSpent": "0.00"}
-PHRASES = {
-    400: "Bad Request",
-    404: "Not Found",
-    409: "Conflict",
-    412: "Precondition Failed",
-    422: "Unprocessable Content",
-}
 DEFAULT_LIMIT = 10
-
-
-class Request(NamedTuple):
-    """A request to the collection, or to one customer; the headers' values as they are sent."""
-
-    method: str
-    customer_id: str | None = None
-    body: JsonObject | None = None
-    query: tuple[tuple[str, str], ...] = ()
-    key: str | None = None
-    if_match: str | None = None
-    if_none_match: str | None = None
-
-    @property
-    def fingerprint(self) -> object:
-        """What a retry has in common with the first request."""
-        return self.method, self.customer_id, sorted(self.query), self.body
-
-
-class Told(NamedTuple):
-    """What the service chose: an identifier and a time (s), if its answer has them."""
-
-    customer_id: str = ""
-    updated: int = 0
-
-
-class Expected(NamedTuple):
-    """An answer: its JSON (None: no body), and those headers that depend on the request.
-
-    A refusal is without request id, and without messages unless the contract gives their text.
-    """
-
-    status: int
-    body: Any
-    headers: Mapping[str, str] = {}
-
-
-class Refusal(Exception):
-    """One of the contract's errors."""
-
-    def __init__(
-        self, status: int, code: str, param: str | None = None, *, message: str = "", member_code: str = ""
-    ) -> None:
-        body: JsonObject = {"statusCode": status, "error": PHRASES[status], "code": code}
-        if message:
-            body["message"] = message
-        if param:
-            body["param"] = param
-        if member_code:
-            body["errors"] = [{"param": param, "code": member_code}]
-        self.expected = Expected(status, body)
+ITEM = "item of a batch"
+"""What an item is asked of, so that its key fits no single request."""
 
 
 class Answered(NamedTuple):
@@ -101,13 +37,18 @@ class Merchant:
     answered: dict[str, Answered] = field(default_factory=dict)
     latest: int = 0
 
-    def answer(self, request: Request, told: Told) -> Expected:
-        """What the service must answer; afterwards the model is as the service must be."""
+    def answer(self, request: Request, told: Sequence[Told]) -> Expected:
+        """What the service must answer; afterwards the model is as the service must be.
+
+        `told` has an entry for each item of a batch, and one for any other request.
+        """
         try:
             if request.method in {"GET", "HEAD"}:
                 return self._get(request) if request.customer_id else self._list(dict(request.query))
+            if request.customer_id == BATCH:
+                return self._batch(request, told)
             check_members(request.body or {})
-            return self._replayed(request) or self._change(request, told)
+            return self._replayed(request) or self._change(request, told[0])
         except Refusal as refusal:
             return refusal.expected
 
@@ -123,8 +64,9 @@ class Merchant:
 
     def _change(self, request: Request, told: Told) -> Expected:
         change = {"POST": self._create, "PATCH": self._update, "DELETE": self._delete}[request.method]
+        known = len(self.customers)
         customer = change(request, told)
-        status = 201 if request.method == "POST" else 200
+        status = 201 if len(self.customers) > known else 200
         answered = Answered(request.fingerprint, customer, len(customer.versions), status)
         if request.key is not None:
             self.answered[request.key] = answered
@@ -132,6 +74,11 @@ class Merchant:
 
     def _create(self, request: Request, told: Told) -> Customer:
         values = normal(merge_patch({}, request.body))
+        owner, on_duplicate = self.owner(values["email"]), dict(request.query).get("onDuplicate")
+        if owner is not None and on_duplicate == "return":
+            return owner
+        if owner is not None and on_duplicate == "update":
+            return self._merge(owner, request.body, told)
         self._require_free(values["email"], None)
         is_new = told.customer_id not in self.customers
         customer = Customer(told.customer_id if is_new else "an id that was not there", [])
@@ -139,12 +86,25 @@ class Merchant:
         self._write(customer, values, told)
         return customer
 
+    def _batch(self, request: Request, told: Sequence[Told]) -> Expected:
+        results = []
+        items = (request.body or {})["customers"]
+        for number, (item, item_told) in enumerate(zip(items, told, strict=True)):
+            members = {name: value for name, value in item.items() if name != "idempotencyKey"}
+            key = item.get("idempotencyKey") or (request.key and f"{request.key}/{number}")
+            answer = self.answer(request._replace(customer_id=ITEM, body=members, key=key), [item_told])
+            results.append(item_result(answer))
+        return Expected(200, {"object": "batch", "results": results})
+
     def _update(self, request: Request, told: Told) -> Customer:
         customer = self._customer(request)
         if customer.values is None:
             raise Refusal(404, "customer_not_found")
         self._require_match(request, customer)
-        values = normal(merge_patch(customer.values, request.body))
+        return self._merge(customer, request.body, told)
+
+    def _merge(self, customer: Customer, patch: Any, told: Told) -> Customer:
+        values = normal(merge_patch(customer.values, patch))
         self._require_free(values["email"], customer)
         if values != customer.values:
             self._write(customer, values, told)
@@ -173,15 +133,15 @@ class Merchant:
             raise Refusal(412, "version_mismatch", "If-Match")
 
     def _require_free(self, email: str, customer: Customer | None) -> None:
-        if self.owner(email) not in {None, customer and customer.id}:
+        if self.owner(email) not in (None, customer):
             message = f'Email "{email}" already exists for this merchant'
             raise Refusal(409, "duplicate_email", "email", message=message)
 
-    def owner(self, email: str) -> str | None:
-        """The id of the customer who has this mailbox now."""
+    def owner(self, email: str) -> Customer | None:
+        """The customer who has this mailbox now."""
         for customer in self.customers.values():
             if customer.values is not None and mailbox(customer.values["email"]) == mailbox(email):
-                return customer.id
+                return customer
         return None
 
     def _customer_answer(self, answered: Answered, *, replayed: bool = False) -> Expected:
@@ -232,7 +192,7 @@ class Merchant:
     def _matches(self, customer: Customer, query: Mapping[str, str]) -> bool:
         if customer.values is None:
             return False
-        if "email" in query and self.owner(query["email"]) != customer.id:
+        if "email" in query and self.owner(query["email"]) is not customer:
             return False
         times = {"created": customer.created, "updated": customer.versions[-1].updated}
         return all(
@@ -241,6 +201,14 @@ class Merchant:
             for bound in ("gt", "gte", "lt", "lte")
             if f"{name}[{bound}]" in query
         )
+
+
+def item_result(answer: Expected) -> JsonObject:
+    """An answer as an item of a batch shows it."""
+    if answer.status >= 400:
+        return {"status": answer.status, "error": answer.body}
+    replayed = {"replayed": True} if "Idempotent-Replayed" in answer.headers else {}
+    return {"status": answer.status, "customer": answer.body} | replayed
 
 
 def within(moment: int, bound: str, second: int) -> bool:
@@ -256,14 +224,3 @@ def within(moment: int, bound: str, second: int) -> bool:
 def opaque(tag: str) -> str:
     """A tag for the weak comparison of RFC 9110 §8.8.3.2."""
     return tag.removeprefix("W/")
-
-
-def check_members(body: JsonObject) -> None:
-    """Refuse a body that sets what it may not. Values of the wrong kind are no concern of the model."""
-    for member, value in body.items():
-        if member in READ_ONLY:
-            raise Refusal(400, "invalid_request", member, member_code="read_only")
-        if member not in MEMBERS:
-            raise Refusal(400, "invalid_request", member, member_code="unknown_member")
-        if member in {"email", "name"} and value is None:
-            raise Refusal(400, "invalid_request", member, member_code="not_nullable")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tests.support.model import Expected, Merchant, Request
+from tests.support.model import Merchant
 from tests.support.model_customer import Customer, mailbox
+from tests.support.model_requests import BATCH, Expected, Request
 
 
 def ways(request: Request, expected: Expected, model: Merchant, was: Mapping[str, int]) -> Iterator[str]:
@@ -22,6 +23,10 @@ def ways(request: Request, expected: Expected, model: Merchant, was: Mapping[str
         yield "a cursor at a deleted customer"
     if body.get("hasMore"):
         yield "there is more"
+    for result in body.get("results", []):
+        yield f"item {result['status']}" + (" replayed" if "replayed" in result else "")
+    if request.customer_id == BATCH:
+        return
     if request.method in {"POST", "PATCH", "DELETE"} and expected.status < 400:
         yield from _ways_of_a_change(request, expected, model, was)
 
@@ -69,6 +74,12 @@ WAYS = frozenset(
         "POST all 400 invalid_request",
         "POST all 409 duplicate_email",
         "POST all 422 idempotency_key_reused",
+        "POST all 200",
+        "item 200",
+        "item 201",
+        "item 400",
+        "item 409",
+        "item 201 replayed",
         "PATCH one 200",
         "PATCH one 400 invalid_request",
         "PATCH one 404 customer_not_found",

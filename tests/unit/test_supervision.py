@@ -52,3 +52,26 @@ async def test_what_nobody_foresaw_is_told_by_its_kind_and_place_alone(
 async def test_a_stream_that_is_not_there_yet_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     (told,) = await run(monkeypatch, BrokerRefused("waiting for the stream CHARGES", 404))
     assert told["log_level"] == "info"
+
+
+async def test_work_that_loses_a_cancellation_ends_all_the_same() -> None:
+    lost, began = 0, asyncio.Event()
+
+    async def attempt() -> None:
+        nonlocal lost
+        while True:
+            began.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                lost += 1
+                if lost > 1:
+                    raise
+
+    working = asyncio.create_task(supervised("work", attempt))
+    async with asyncio.timeout(10):
+        await began.wait()
+        working.cancel()
+        await asyncio.wait([working])
+    assert working.cancelled()
+    assert lost == 2
