@@ -128,3 +128,31 @@ FROM unnest($1::text[], $2::text[]) AS w (merchant_id, customer_id)
 JOIN events.customer_keys AS k
     ON k.merchant_id = w.merchant_id AND k.customer_id = w.customer_id
 WHERE k.wrapped_key IS NOT NULL;
+
+-- wrapped_keys_page: data keys beyond this one, with the versions of the master key that wrap them
+SELECT k.merchant_id, k.customer_id, k.wrapped_key, k.master_version
+FROM events.customer_keys AS k
+WHERE (k.merchant_id, k.customer_id) > ($1, $2::text)
+ORDER BY k.merchant_id, k.customer_id
+LIMIT $3;
+
+-- count_data_keys: how many rows there are to look at
+SELECT count(*) AS keys
+FROM events.customer_keys;
+
+-- rewrap: these data keys are wrapped by this version now, but for those that were destroyed meanwhile
+UPDATE events.customer_keys AS k
+SET wrapped_key = w.wrapped_key, master_version = $5
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[])
+    AS w (merchant_id, customer_id, was, wrapped_key)
+WHERE k.merchant_id = w.merchant_id
+    AND k.customer_id = w.customer_id
+    AND k.wrapped_key = w.was
+RETURNING k.customer_id;
+
+-- api_keys_by_version: how many API keys in force are kept by each version of the master key
+SELECT k.master_version, count(*) AS keys
+FROM events.api_keys AS k
+WHERE k.revoked_at IS NULL
+GROUP BY k.master_version
+ORDER BY k.master_version;

@@ -6,7 +6,6 @@ again.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +21,8 @@ from events.erasure import Certificate, Erased, not_erased
 from events.key_checks import check_master_keys
 from events.store import EventStore
 from service.api_error import ApiError
-from service.cli.options import DataDir
+from service.cli.asking import confirm
+from service.cli.options import DataDir, Yes
 from service.cli.running import run
 from service.clock import new_command_id, new_request_id
 from service.data_directory import DataDirectory
@@ -54,7 +54,7 @@ def erase(
     merchant_id: Annotated[
         str | None, typer.Option("--merchant", help="Whose customer it is.", show_default=False)
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     reapply: Annotated[
         Path | None,
         typer.Option(
@@ -75,16 +75,8 @@ def erase(
         return
     if customer_id is None or merchant_id is None:
         raise typer.BadParameter("name a customer and, by --merchant, whose it is; or give --reapply FILE")
-    if not yes:
-        confirm(f"Erase {customer_id} of {merchant_id} for good?")
+    confirm(f"Erase {customer_id} of {merchant_id} for good?", yes=yes)
     typer.echo(orjson.dumps(run(_erase(settings, Erased(merchant_id, customer_id)))).decode())
-
-
-def confirm(question: str) -> None:
-    """Go on only if whoever sits at the terminal agrees; where nobody does, ask for --yes."""
-    if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody can be asked here whether it is meant: say --yes")
-    typer.confirm(question, abort=True)
 
 
 def told(report: Report) -> str:

@@ -20,6 +20,7 @@ from service.erasure_list import open_list, prove_erasures, read_list
 from service.errors import StartupError
 from service.settings import Settings
 from tests.support.api import Client, Operator, client_session, operating, serving
+from tests.support.commands import customers
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.ledger import check_ledger
 from tests.support.serve import started
@@ -72,17 +73,14 @@ def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-async def run(database: TestDatabase, command: str, *options: str, status: int = 0, **more: object) -> str:
-    """Run a command on this database to its end; what it said."""
-    environment = {
+def environment(database: TestDatabase, path: Path | None = None) -> dict[str, str]:
+    """The variables of a process that keeps the list here."""
+    listing = {} if path is None else {"CUSTOMERS_ERASURE_LIST": str(path)}
+    return {
         "CUSTOMERS_DATABASE_URL": database.url,
         "CUSTOMERS_NATS_URL": "nats://127.0.0.1:1",
         "CUSTOMERS_MASTER_KEY": TEXT.strip(),
-        **{f"CUSTOMERS_{name.upper()}": str(value) for name, value in more.items()},
-    }
-    async with started(environment, command, *options) as process:
-        assert await process.ended() == status, process.said()
-        return process.said().strip()
+    } | listing
 
 
 async def test_each_erasure_is_a_signed_line_of_a_file_of_ours_alone(
@@ -171,16 +169,17 @@ async def test_a_restored_backup_is_refused_until_the_list_was_applied_again(
             newer = await client.created(email="newer@example.com")
             await erased(client, [*ids[:2], newer["id"]])
         for command in ("relay", "project"):
-            said = await run(backup, command, status=1, erasure_list=path)
-            assert "2 customers are in this database" in said
-            assert f"`customers erase --reapply {path}`" in said
+            async with started(environment(backup, path), command) as process:
+                assert await process.ended() == 1
+                assert "2 customers are in this database" in process.said()
+                assert f"`customers erase --reapply {path}`" in process.said()
         with pytest.raises(StartupError, match="2 customers"):
             async with listing(backup, path, merchant_id):
                 pass
-        said = await run(backup, "erase", "--reapply", str(path))
+        said = await customers(environment(backup), "erase", "--reapply", str(path))
         assert said == "3 listed: 2 erased again, 1 erased already or not in this database"
         assert len(lines(path)) == 5
-        said = await run(backup, "erase", "--reapply", str(path), erasure_list=path)
+        said = await customers(environment(backup, path), "erase", "--reapply", str(path))
         assert said == "3 listed: 0 erased again, 3 erased already or not in this database"
         assert await check_ledger(backup.admin_url, KEYS, published=False) == {merchant_id: 5}
         async with listing(backup, path, merchant_id) as (client, _, _):
@@ -194,11 +193,11 @@ async def test_the_command_erases_one_customer_and_prints_its_certificate(
     async with listing(database, None) as (client, _, merchant_id):
         (customer_id,) = await created(client, 1)
         of = ("--merchant", merchant_id)
-        assert "--yes" in await run(database, "erase", customer_id, *of, status=2)
+        assert "--yes" in await customers(environment(database), "erase", customer_id, *of, status=2)
         assert (await client.get(customer_id)).version == 1
-        told = json.loads(await run(database, "erase", customer_id, *of, "--yes", erasure_list=path))
+        told = json.loads(await customers(environment(database, path), "erase", customer_id, *of, "--yes"))
         assert (told["customerId"], told["actor"]) == (customer_id, "operator")
         assert await erase(client, customer_id) == told
     assert lines(path) == [told]
-    said = await run(database, "erase", NOBODY, *of, "--yes", status=1)
+    said = await customers(environment(database), "erase", NOBODY, *of, "--yes", status=1)
     assert said == f"customers: {NOBODY} of {merchant_id}: No such customer"

@@ -17,7 +17,15 @@ import pytest_asyncio
 
 from events.database import KEYED_LOOKUPS
 from events.loading import LATEST
-from events.queries import APPEND, LOAD_CUSTOMERS
+from events.queries import (
+    APPEND,
+    ERASED_AMONG,
+    ERASURE_OF,
+    ERASURES_PAGE,
+    LOAD_CUSTOMERS,
+    NOT_ERASED,
+    WRAPPED_KEYS_PAGE,
+)
 from events.statements import Statement
 from projections.queries import (
     CREATION_OF,
@@ -113,6 +121,7 @@ NOBODY: list[Any] = [None] * 16
 
 ON_KEPT_CONNECTIONS: dict[str, tuple[Statement, list[Any]]] = {
     "load_customers": (LOAD_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, SOME_KEYS, [LATEST] * 16]),
+    "erased_among": (ERASED_AMONG, [SOME_MERCHANTS, SOME_CUSTOMERS]),
     "read_customers by id": (READ_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, NOBODY]),
     "read_customers by email": (READ_CUSTOMERS, [SOME_MERCHANTS, NOBODY, ["1@example.com"] * 16]),
 }
@@ -129,6 +138,10 @@ IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
     "stats_of known ones": (STATS_OF, [M1, [f"cus_1_{number}" for number in range(1, 101)]]),
     "owners_of": (OWNERS_OF, [SOME_CUSTOMERS]),
     "fingerprints_of": (FINGERPRINTS_OF, [SOME_MERCHANTS, ["CHARGES"] * 16, SOME_CUSTOMERS]),
+    "erasure_of": (ERASURE_OF, [M1, "cus_1_1"]),
+    "erasures_page": (ERASURES_PAGE, [M1, "cus_1_1", 100]),
+    "not_erased": (NOT_ERASED, [SOME_MERCHANTS, SOME_CUSTOMERS]),
+    "wrapped_keys_page": (WRAPPED_KEYS_PAGE, [M1, "cus_1_1", 100]),
     "parked_customers": (PARKED_CUSTOMERS, ["customers", SOME_KEYS]),
 }
 """What runs in the pool, where PostgreSQL chooses between generic and custom plans."""

@@ -18,7 +18,7 @@ from service.routes import OPEN_ROUTES, OPERATIONS
 DOCUMENT = document(OPERATIONS, OPEN_ROUTES)
 NOT_OF_OPERATIONS = {errors.NotFound, errors.MethodNotAllowed}
 """What is answered where there is no operation."""
-NOT_YET = {errors.CustomerErased, errors.IdempotencyKeyInUse, errors.ProjectionLagging}
+NOT_YET = {errors.IdempotencyKeyInUse, errors.ProjectionLagging}
 
 
 def operations() -> Iterator[tuple[str, Any]]:
