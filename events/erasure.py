@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from events.customer import Customer
 from events.database import Database, Row
 from events.mapper import from_microseconds
 from events.master_keys import MasterKeys
 from events.message import rfc3339
-from events.queries import ERASURE_OF, ERASURES_PAGE, NOT_ERASED
+from events.queries import ERASURES_PAGE, LAST_EVENT_OF, NOT_ERASED
 from events.signing import is_signed, sign
 
 OBJECT = "erasure_certificate"
@@ -37,8 +38,8 @@ class Erased(NamedTuple):
 
 async def certificate_of(database: Database, master_keys: MasterKeys, erased: Erased) -> Certificate | None:
     """The certificate of a customer's erasure, None if it is not erased. Raises StoreError."""
-    rows = await database.fetch(ERASURE_OF, *erased)
-    return _certificate(master_keys, rows[0]) if rows else None
+    rows = await database.fetch(LAST_EVENT_OF, *erased)  # nothing happens to a customer after its erasure
+    return _certificate(master_keys, rows[0]) if rows and _tells_of_erasure(rows[0]) else None
 
 
 async def all_certificates(
@@ -48,7 +49,8 @@ async def all_certificates(
     last = Erased("", "")
     while rows := await database.fetch(ERASURES_PAGE, *last, PAGE):
         last = Erased(*rows[-1][:2])
-        yield [_certificate(master_keys, row) for row in rows if Erased(*row[:2]) not in but]
+        own = [row for row in rows if _tells_of_erasure(row) and Erased(*row[:2]) not in but]
+        yield [_certificate(master_keys, row) for row in own]
 
 
 async def not_erased(database: Database, customers: Sequence[Erased]) -> list[Erased]:
@@ -64,6 +66,10 @@ async def not_erased(database: Database, customers: Sequence[Erased]) -> list[Er
 def is_certificate(told: Certificate, public_keys: Collection[str]) -> bool:
     """Whether it is a certificate of ours, as it was signed."""
     return told.get("object") == OBJECT and is_signed(KIND, told, public_keys)
+
+
+def _tells_of_erasure(row: Row) -> bool:
+    return bool(row["topic"] == Customer.Erased.TOPIC)
 
 
 def _certificate(master_keys: MasterKeys, row: Row) -> Certificate:

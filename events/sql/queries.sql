@@ -81,7 +81,7 @@ INSERT INTO events.master_key_checks (version, check_value)
 VALUES ($1, $2)
 ON CONFLICT DO NOTHING;
 
--- erasure_of: the event that erased a customer
+-- last_event_of: a customer's last event
 SELECT
     e.merchant_id,
     e.originator_id AS customer_id,
@@ -89,11 +89,13 @@ SELECT
     e.position,
     e.recorded_at,
     e.hash,
-    e.metadata
+    e.metadata,
+    e.topic
 FROM events.customer_events AS e
 WHERE e.merchant_id = $1
     AND e.originator_id = $2
-    AND e.topic = 'CustomerErased';
+ORDER BY e.originator_version DESC
+LIMIT 1;
 
 -- erasures_page: erased customers beyond this one, with the events that erased them, which are their last
 SELECT
@@ -103,7 +105,8 @@ SELECT
     e.position,
     e.recorded_at,
     e.hash,
-    e.metadata
+    e.metadata,
+    e.topic
 FROM (
     SELECT c.merchant_id, c.customer_id
     FROM events.customer_keys AS c
@@ -122,12 +125,17 @@ CROSS JOIN LATERAL (
 ) AS e
 ORDER BY k.merchant_id, k.customer_id;
 
--- not_erased: of these customers, those that are there and not erased
-SELECT k.merchant_id, k.customer_id
+-- not_erased: of these customers, those that are there and not erased; LIMIT makes each a look-up of its own, however it is planned
+SELECT w.merchant_id, w.customer_id
 FROM unnest($1::text[], $2::text[]) AS w (merchant_id, customer_id)
-JOIN events.customer_keys AS k
-    ON k.merchant_id = w.merchant_id AND k.customer_id = w.customer_id
-WHERE k.wrapped_key IS NOT NULL;
+CROSS JOIN LATERAL (
+    SELECT
+    FROM events.customer_keys AS c
+    WHERE c.merchant_id = w.merchant_id
+        AND c.customer_id = w.customer_id
+        AND c.wrapped_key IS NOT NULL
+    LIMIT 1
+) AS k;
 
 -- wrapped_keys_page: data keys beyond this one, with the versions of the master key that wrap them
 SELECT k.merchant_id, k.customer_id, k.wrapped_key, k.master_version

@@ -20,8 +20,8 @@ from events.loading import LATEST
 from events.queries import (
     APPEND,
     ERASED_AMONG,
-    ERASURE_OF,
     ERASURES_PAGE,
+    LAST_EVENT_OF,
     LOAD_CUSTOMERS,
     NOT_ERASED,
     WRAPPED_KEYS_PAGE,
@@ -138,7 +138,7 @@ IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
     "stats_of known ones": (STATS_OF, [M1, [f"cus_1_{number}" for number in range(1, 101)]]),
     "owners_of": (OWNERS_OF, [SOME_CUSTOMERS]),
     "fingerprints_of": (FINGERPRINTS_OF, [SOME_MERCHANTS, ["CHARGES"] * 16, SOME_CUSTOMERS]),
-    "erasure_of": (ERASURE_OF, [M1, "cus_1_1"]),
+    "last_event_of": (LAST_EVENT_OF, [M1, "cus_1_1"]),
     "erasures_page": (ERASURES_PAGE, [M1, "cus_1_1", 100]),
     "not_erased": (NOT_ERASED, [SOME_MERCHANTS, SOME_CUSTOMERS]),
     "wrapped_keys_page": (WRAPPED_KEYS_PAGE, [M1, "cus_1_1", 100]),
