@@ -67,7 +67,7 @@ async def open_list(path: Path, database: Database, master_keys: MasterKeys) -> 
     undone = await not_erased(database, customers)
     if undone:
         raise StartupError(
-            f"{len(undone)} customers are in this database whom {path} tells to be erased (was a backup "
+            f"this database has {len(undone)} of the customers back that {path} lists as erased (was a backup "
             f"restored?): run `customers erase --reapply {path}` first"
         )
     listed = ErasureList(path, customers)

@@ -77,8 +77,8 @@ async def _rewrap(settings: Settings) -> str:
 def _told(newest: int, done: int, older: dict[int, int]) -> str:
     """What was done, and why older versions have to stay."""
     lines = [
-        f"{done} data keys are wrapped by version {newest} now. {AGAIN}",
-        *(f"{count} API keys in force need version {version}." for version, count in older.items()),
+        f"Data keys wrapped anew, by version {newest}: {done}. {AGAIN}",
+        *(f"API keys in force that need version {version}: {count}." for version, count in older.items()),
         KEEP,
     ]
     return "\n".join(lines)

@@ -171,9 +171,9 @@ async def test_a_restored_backup_is_refused_until_the_list_was_applied_again(
         for command in ("relay", "project"):
             async with started(environment(backup, path), command) as process:
                 assert await process.ended() == 1
-                assert "2 customers are in this database" in process.said()
+                assert "this database has 2 of the customers back" in process.said()
                 assert f"`customers erase --reapply {path}`" in process.said()
-        with pytest.raises(StartupError, match="2 customers"):
+        with pytest.raises(StartupError, match="2 of the customers back"):
             async with listing(backup, path, merchant_id):
                 pass
         said = await customers(environment(backup), "erase", "--reapply", str(path))

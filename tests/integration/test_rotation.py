@@ -141,7 +141,7 @@ async def test_the_commands_renew_the_master_key_of_a_file(ledgers: TestDatabase
         assert "--yes" in await rotate(ledgers, "rewrap", status=2, master_key_file=path)
         assert await wrapped_by(store) == {C1: 1}
         said = await rotate(ledgers, "rewrap", "--yes", master_key_file=path)
-        assert said.startswith("1 data keys are wrapped by version 2 now.")
+        assert said.startswith("Data keys wrapped anew, by version 2: 1.")
         assert await wrapped_by(store) == {C1: 2}
         assert await api_keys_by_version(store.admin) == {}
     await check_ledger(ledgers.admin_url, check_file(path), published=False)
