@@ -69,8 +69,9 @@ clean: ## remove the virtual environment and the caches (never .customers)
 
 $(GENERATOR)/.installed: requirements-client.lock
 	@rm -rf $(GENERATOR)
-	@$(BIN)/python -m venv $(GENERATOR)
-	@$(GENERATOR)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@$(BIN)/python -m venv --without-pip $(GENERATOR)
+	@$(BIN)/python -m pip --python $(GENERATOR) install --quiet --disable-pip-version-check \
+	    --require-hashes --no-deps --no-compile --requirement $<
 	@touch $@
 
 $(STAMP): requirements.lock pyproject.toml

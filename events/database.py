@@ -188,7 +188,9 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str, *, size: int = 4) -> AsyncIterator[Database]:
+    async def connect(
+        cls, url: str, *, size: int = 4, settings: dict[str, str] | None = None
+    ) -> AsyncIterator[Database]:
         """A pool of up to `size` connections. Raises StoreUnavailable, also for a malformed URL."""
         first = await connect(url)  # its errors are clearer than a pool's
         await first.close()
@@ -198,7 +200,7 @@ class Database:
             max_size=size,
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
-            server_settings={"application_name": "customers", "lock_timeout": "1s"},
+            server_settings={"application_name": "customers", "lock_timeout": "1s", **(settings or {})},
         )
         async with pool:
             yield cls(pool)

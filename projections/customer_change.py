@@ -13,10 +13,14 @@ import orjson
 
 from events.mapper import to_microseconds
 from projections.delivery import Delivery
+from projections.search_terms import NO_TERMS, Terms, terms_of
 
 
 class CustomerChange(NamedTuple):
-    """One event and its effect; `recorded_at` in µs, `body` the JSON that a GET answers after it."""
+    """One event and its effect; `recorded_at` in µs, `body` the JSON that a GET answers after it.
+
+    `terms` is what lists find the customer by.
+    """
 
     merchant_id: str
     customer_id: str
@@ -27,6 +31,7 @@ class CustomerChange(NamedTuple):
     recorded_at: int
     deleted: bool
     body: bytes
+    terms: Terms
 
 
 def merchant_of(delivery: Delivery) -> str:
@@ -43,8 +48,9 @@ def read_change(delivery: Delivery) -> CustomerChange | None:
         deleted = data.get("deleted", False)
         if not deleted and "email" not in data:
             return None
+        merchant_id = merchant_of(delivery)
         return CustomerChange(
-            merchant_of(delivery),
+            merchant_id,
             data["id"],
             told["version"],
             told["position"],
@@ -53,6 +59,7 @@ def read_change(delivery: Delivery) -> CustomerChange | None:
             to_microseconds(datetime.fromisoformat(told["timestamp"])),
             deleted,
             orjson.dumps(data),
+            NO_TERMS if deleted else terms_of(merchant_id, data),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -31,6 +31,7 @@ from projections.delivery import Delivery
 from projections.parking import ParkedRow, forget_parked, park_customer, reason_of
 from projections.progress import Place, lock_places, move
 from projections.queries import EVENTS_OF, HASHES_AT, NEXT_EVENTS, PUT_MESSAGES, PUT_ROWS, ROWS_OF
+from projections.search_terms import NO_TERMS, Terms, terms_of
 
 NAME = "customers"
 
@@ -131,7 +132,7 @@ async def _put_messages(transaction: Database.Transaction, changes: Sequence[Cus
         if change.version == 1:
             created[key] = change.recorded_at
     rows = [
-        (*key, one.version, created.get(key), one.recorded_at, one.deleted, one.body)
+        (*key, one.version, created.get(key), one.recorded_at, one.deleted, one.body, *one.terms)
         for key, one in sorted(last.items())
     ]
     if rows:
@@ -216,7 +217,13 @@ async def forget_customer(transaction: Database.Transaction, customer: Customer)
 async def _put_rows(transaction: Database.Transaction, merchant_id: str, rows: Sequence[CustomerRow]) -> None:
     if rows:
         columns = [list(column) for column in zip(*rows, strict=True)]
-        await transaction.fetch(PUT_ROWS, merchant_id, *columns)
+        terms = zip(*[row_terms(merchant_id, row) for row in rows], strict=True)
+        await transaction.fetch(PUT_ROWS, merchant_id, *columns, *map(list, terms))
+
+
+def row_terms(merchant_id: str, row: CustomerRow) -> Terms:
+    """What lists find a row by."""
+    return NO_TERMS if row.deleted else terms_of(merchant_id, orjson.loads(row.body))
 
 
 def fold_row(

@@ -11,9 +11,8 @@ SQL = Path(__file__).parent / "sql"
 _STATEMENTS = read_statements(SQL / "queries.sql")
 
 READ_CUSTOMERS = _STATEMENTS["read_customers"]
-LIST_OLDER = _STATEMENTS["list_older"]
-LIST_NEWER = _STATEMENTS["list_newer"]
 CREATION_OF = _STATEMENTS["creation_of"]
+PLACE_OF = _STATEMENTS["place_of"]
 MERCHANTS_BEHIND = _STATEMENTS["merchants_behind"]
 BEGIN_PROGRESS = _STATEMENTS["begin_progress"]
 LOCK_PROGRESS = _STATEMENTS["lock_progress"]
@@ -24,6 +23,15 @@ PUT_ROWS = _STATEMENTS["put_rows"]
 PUT_MESSAGES = _STATEMENTS["put_messages"]
 HASHES_AT = _STATEMENTS["hashes_at"]
 EVENTS_OF = _STATEMENTS["events_of"]
+
+_LISTS = read_statements(SQL / "lists.sql")
+
+PAGE_OLDER = _LISTS["page_older"]
+PAGE_NEWER = _LISTS["page_newer"]
+EDGE_OLDER = _LISTS["edge_older"]
+EDGE_NEWER = _LISTS["edge_newer"]
+SEARCH = _LISTS["search"]
+COUNT = _LISTS["count"]
 
 _BILLING = read_statements(SQL / "billing.sql")
 

@@ -67,8 +67,8 @@ async def open_list(path: Path, database: Database, master_keys: MasterKeys) -> 
     undone = await not_erased(database, customers)
     if undone:
         raise StartupError(
-            f"this database has {len(undone)} of the customers back that {path} lists as erased (was a backup "
-            f"restored?): run `customers erase --reapply {path}` first"
+            f"this database has {len(undone)} of the customers back that {path} lists as erased (was a "
+            f"backup restored?): run `customers erase --reapply {path}` first"
         )
     listed = ErasureList(path, customers)
     try:

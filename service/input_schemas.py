@@ -38,6 +38,7 @@ IDEMPOTENCY_KEY = Field(
 METADATA = WithJsonSchema(
     {
         "type": "object",
+        "title": "Metadata",  # generated clients call it so
         "description": f"At most {MAX_METADATA_KEYS} keys; null unsets a key and does not count.",
         "maxProperties": MAX_METADATA_KEYS,
         "propertyNames": {"minLength": 1, "maxLength": 40, "pattern": r"^[^\[\]\u0000]*$"},

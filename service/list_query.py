@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from projections.customer_list import ALWAYS, EARLIEST, LATEST, Filters, Span
+from projections.search_terms import wanted_terms
 from service.email_address import lookup_key
 from service.errors import InvalidRequest
-from service.parameters import CursorId, Expandable, must, whole_number, within
+from service.parameters import CursorId, Expandable, Flag, must, whole_number, within
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that dates of four-digit years know
-EARLIEST, LATEST = 0, 2**62
-"""Moments (µs) between which everything happens."""
+MAX_WORDS_LENGTH = 256  # code points, as of the next three
+MAX_COMPANY_NAME_LENGTH = 256
+MAX_KEY_LENGTH = 40
+MAX_VALUE_LENGTH = 500
 
 _MICROSECONDS = 1_000_000  # in a second
-
-Span = tuple[int, int]
-"""From one moment until another, both inclusive, in µs since 1970."""
 
 
 def _not_empty(text: str) -> str:
     if not text:
         raise must("not be empty; leave it out to list every customer")
+    return text
+
+
+def _at_most(length: int) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if len(text) > length:
+            raise must(f"have at most {length} characters, it has {len(text)}")
+        return _not_empty(text)
+
+    return check
+
+
+def _limits(length: int) -> Any:
+    """What a JSON schema says of such a text."""
+    return Field(json_schema_extra={"minLength": 1, "maxLength": length})
+
+
+def _key(text: str) -> str:
+    if not 1 <= len(text) <= MAX_KEY_LENGTH or "[" in text or "]" in text:
+        raise must(f"have a key of 1 to {MAX_KEY_LENGTH} characters without [ and ]")
     return text
 
 
@@ -47,8 +69,32 @@ Second = Annotated[
 Exactly = Annotated[
     str,
     AfterValidator(_not_empty),
-    Field(description="Exactly this, but for its spelling.", json_schema_extra={"minLength": 1}),
+    Field(description="Exactly this.", json_schema_extra={"minLength": 1}),
 ]
+CompanyName = Annotated[
+    str,
+    AfterValidator(_at_most(MAX_COMPANY_NAME_LENGTH)),
+    _limits(MAX_COMPANY_NAME_LENGTH),
+    Field(description="Exactly this."),
+]
+Words = Annotated[
+    str,
+    AfterValidator(_at_most(MAX_WORDS_LENGTH)),
+    _limits(MAX_WORDS_LENGTH),
+    Field(
+        description="Words: each has to be the beginning of a word in `email`, `name` or `companyName`. Case "
+        "and accents make no difference."
+    ),
+]
+Key = Annotated[str, AfterValidator(_key)]
+Value = Annotated[str, AfterValidator(_at_most(MAX_VALUE_LENGTH)), _limits(MAX_VALUE_LENGTH)]
+_METADATA: Any = Field(
+    default_factory=dict,
+    description="`metadata[key]=value`: exactly this value. Several keys may be given.",
+    json_schema_extra={
+        "propertyNames": {"minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": r"^[^\[\]]*$"}
+    },
+)
 
 
 class ListParameters(Expandable):
@@ -57,7 +103,10 @@ class ListParameters(Expandable):
     limit: Limit = DEFAULT_LIMIT
     starting_after: CursorId | None = None
     ending_before: CursorId | None = None
-    email: Exactly | None = None
+    email: Exactly | None = Field(None, description="This address, however it is spelled.")
+    company_name: CompanyName | None = None
+    metadata: dict[Key, Value] = _METADATA
+    q: Words | None = None
     created_gt: Second | None = Field(None, alias="created[gt]")
     created_gte: Second | None = Field(None, alias="created[gte]")
     created_lt: Second | None = Field(None, alias="created[lt]")
@@ -66,6 +115,15 @@ class ListParameters(Expandable):
     updated_gte: Second | None = Field(None, alias="updated[gte]")
     updated_lt: Second | None = Field(None, alias="updated[lt]")
     updated_lte: Second | None = Field(None, alias="updated[lte]")
+    deleted: Flag = Field(
+        False, description="List tombstones too; of all filters only `created` and `updated` match them."
+    )
+    count: Flag = Field(
+        False, description="Count what matches the filters, whatever the page: `totalCount`, up to 10,000."
+    )
+    fresh: Flag = Field(
+        False, description="Wait, for 2 seconds at most, until all that was stored before is in the list."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +137,22 @@ class ListQuery:
     starting_after: str | None = None
     ending_before: str | None = None
     email_key: str | None = None
-    created: Span = (EARLIEST, LATEST)
-    updated: Span = (EARLIEST, LATEST)
+    created: Span = ALWAYS
+    updated: Span = ALWAYS
     with_stats: bool = False
+    company_name: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    words: str | None = None
+    deleted: bool = False
+    count: bool = False
+    fresh: bool = False
+
+    def filters(self, merchant_id: str) -> Filters:
+        """All filters but `email`, as the read model of this merchant takes them."""
+        terms = wanted_terms(
+            merchant_id, company_name=self.company_name, metadata=self.metadata, words=self.words
+        )
+        return Filters(self.created, self.updated, terms, self.deleted)
 
 
 def list_query(asked: ListParameters) -> ListQuery:
@@ -96,6 +167,12 @@ def list_query(asked: ListParameters) -> ListQuery:
         _span(asked.created_gt, asked.created_gte, asked.created_lt, asked.created_lte),
         _span(asked.updated_gt, asked.updated_gte, asked.updated_lt, asked.updated_lte),
         asked.expand is not None,
+        asked.company_name,
+        asked.metadata,
+        asked.q,
+        asked.deleted,
+        asked.count,
+        asked.fresh,
     )
 
 

@@ -1,24 +1,26 @@
 """Query strings, read into models: which parameters an operation takes, and what each may be.
 
-In: the decoded name and value pairs of a query. Out: an instance of the operation's model, or a refusal that
-names the parameter: UnknownParameter, InvalidCursor, and InvalidRequest for a repeated parameter or a value
-that does not fit. All are 400.
+In: the decoded name and value pairs of a query. Out: an instance of the operation's model, or a refusal
+that names the parameter: UnknownParameter, InvalidCursor, and InvalidRequest for a repeated parameter or a
+value that does not fit. All are 400.
 
-A model's fields are the parameters, their aliases the names on the wire. A validator says what would be right
-by `must(...)`, a sentence that continues the parameter's name.
+A model's fields are the parameters, their aliases the names on the wire. A field that is a dictionary
+collects the parameters `name[key]`, whatever the key. A validator says what would be right by `must(...)`,
+a sentence that continues the parameter's name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Callable, Collection, Iterable
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from events.ids import CUSTOMER_PREFIX, ID_PATTERN, is_id
+from events.strict_json import shown
 from service.api_error import ApiError
 from service.errors import InvalidCursor, InvalidRequest, UnknownParameter
 
@@ -39,14 +41,34 @@ def parse_query(model: type[P], pairs: Iterable[tuple[str, str]]) -> P:
     given: dict[str, str] = {}
     for name, value in pairs:
         if name in given:
-            raise InvalidRequest(f"{name} is given more than once", param=name)
+            raise InvalidRequest(f"{shown(name)} is given more than once", param=shown(name))
         given[name] = value
     try:
-        return model.model_validate(given)
+        return model.model_validate(_nested(given, dictionaries(model)))
     except ValidationError as error:
         found = error.errors(include_url=False)
         unknown = [details for details in found if details["type"] == "extra_forbidden"]
         raise _refusal(model, (unknown or found)[0]) from None
+
+
+def dictionaries(model: type[Parameters]) -> list[str]:
+    """The names of parameters that take a key in brackets."""
+    fields = model.model_fields.items()
+    return [field.alias or name for name, field in fields if get_origin(field.annotation) is dict]
+
+
+def _nested(given: dict[str, str], names: Collection[str]) -> dict[str, Any]:
+    """The same with each `name[key]` of these names moved into a dictionary."""
+    nested: dict[str, Any] = {}
+    for parameter, value in given.items():
+        name, bracket, key = parameter.partition("[")
+        if name in names and not bracket:
+            raise InvalidRequest(f"{name} must be given with a key: {name}[key]=value", param=name)
+        if name in names and key.endswith("]"):
+            nested.setdefault(name, {})[key[:-1]] = value
+        else:
+            nested[parameter] = value
+    return nested
 
 
 def must(sentence: str) -> PydanticCustomError:
@@ -65,6 +87,13 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def true_or_false(text: str) -> bool:
+    """Reads a boolean."""
+    if text not in {"true", "false"}:
+        raise must("be true or false")
+    return text == "true"
+
+
 def within(least: int, most: int) -> Any:
     """What a JSON schema says of that."""
     return Field(json_schema_extra={"minimum": least, "maximum": most})
@@ -76,6 +105,7 @@ def _customer_id(text: str) -> str:
     return text
 
 
+Flag = Annotated[bool, BeforeValidator(true_or_false)]
 CursorId = Annotated[
     str,
     BeforeValidator(_customer_id),
@@ -95,12 +125,20 @@ class Expandable(Parameters):
 
 
 def _refusal(model: type[Parameters], details: ErrorDetails) -> ApiError:
-    name = str(details["loc"][0])
+    name = _name(details)
     if details["type"] == "extra_forbidden":
-        known = [field.alias or key for key, field in model.model_fields.items()]
+        keyed = dictionaries(model)
+        names = [field.alias or key for key, field in model.model_fields.items()]
+        known = [f"{known}[key]" if known in keyed else known for known in names]
         return UnknownParameter(name, known)
     if details["type"] == "invalid_cursor":
         return InvalidCursor(name)
     if details["type"] == "literal_error":
         return InvalidRequest(f"{name} must be {details['ctx']['expected']}", param=name)
     return InvalidRequest(f"{name} {details['msg']}", param=name)
+
+
+def _name(details: ErrorDetails) -> str:
+    """The parameter at fault, as it was given but for its length."""
+    name, *key = map(str, details["loc"])
+    return shown(f"{name}[{key[0]}]" if key else name)

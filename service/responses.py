@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from projections.customer_list import Total
 from projections.stats import Stats, stats_members
 
 CONTENT_TYPE = "application/json"
@@ -33,11 +34,18 @@ def certificate_response(certificate: Mapping[str, Any], *, replayed: bool) -> w
     return web.Response(body=orjson.dumps(certificate), headers=headers)
 
 
-def list_response(url: str, bodies: Iterable[bytes], *, has_more: bool) -> web.Response:
-    """A list of objects that are JSON already."""
+def list_response(
+    url: str, bodies: Iterable[bytes], *, has_more: bool, total: Total | None = None, link: str | None = None
+) -> web.Response:
+    """A list of objects that are JSON already, with the total and the `Link` header that belong to it."""
     more = b"true" if has_more else b"false"
-    body = b'{"object":"list","url":"%b","hasMore":%b,"data":[%b]}' % (url.encode(), more, b",".join(bodies))
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+    counted = b""
+    if total is not None:
+        counted = b',"totalCount":%d' % total.number + (b',"totalCountCapped":true' if total.capped else b"")
+    data = b",".join(bodies)
+    body = b'{"object":"list","url":"%b","hasMore":%b,"data":[%b]%b}' % (url.encode(), more, data, counted)
+    headers = {"Content-Type": CONTENT_TYPE} | ({"Link": link} if link else {})
+    return web.Response(body=body, headers=headers)
 
 
 def not_modified(tag: str) -> web.Response:
@@ -48,3 +56,8 @@ def not_modified(tag: str) -> web.Response:
 def with_stats(body: bytes, stats: Stats) -> bytes:
     """A customer's JSON with its stats behind the other members."""
     return b"%b,%b}" % (body[:-1], stats_members(stats))
+
+
+def with_deletion(body: bytes, second: int) -> bytes:
+    """A tombstone's JSON with the second of the deletion behind the other members."""
+    return b'%b,"deletedAt":%d}' % (body[:-1], second)

@@ -13,12 +13,13 @@ from service.customer_input import CreateCustomer, CreateCustomers, PatchCustome
 from service.edge import edge, endpoint
 from service.health import healthz, readyz
 from service.list_query import ListParameters
+from service.lists import get_customers
 from service.openapi import texts
 from service.openapi.pages import PAGES, make_pages, send_page
 from service.operation import JSON, MERGE_PATCH, MIB, Body, OpenRoute, Operation
 from service.parameters import Expandable, Parameters
 from service.protocol import expect
-from service.reads import get_customer, get_customers
+from service.reads import get_customer
 from service.services import SERVICES, Services
 
 LIST = "/v1/customers"

@@ -18,6 +18,7 @@ from events.database import Database
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from events.store import EventStore
+from projections.customer_list import LIST_SETTINGS
 from projections.customer_reader import CustomerReader
 from service.auth import Authenticator
 from service.client_address import Networks
@@ -36,6 +37,8 @@ class Services:
     store: EventStore
     customers: CustomerReader
     database: Database
+    lists: Database
+    """Connections for lists alone: they plan anew each time, and a long count keeps nothing else waiting."""
     authenticator: Authenticator
     eraser: Eraser
     changing: KeyedLocks
@@ -64,6 +67,7 @@ async def open_services(
         await check_master_keys(database, master_keys)
         # Lists that wait for a lock must not keep callers from being recognised.
         keys = await stack.enter_async_context(Database.connect(database_url, size=2))
+        lists = await stack.enter_async_context(Database.connect(database_url, settings=LIST_SETTINGS))
         store = await stack.enter_async_context(
             EventStore.open(
                 database_url,
@@ -90,6 +94,7 @@ async def open_services(
             store,
             customers,
             database,
+            lists,
             Authenticator(keys, master_keys, time.monotonic),
             Eraser(store, database, master_keys, listed),
             KeyedLocks(CHANGES_IN_LINE, settings.append_deadline_seconds),

@@ -27,34 +27,19 @@ LEFT JOIN events.customer_keys AS k
     ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
 ORDER BY w.n, e.originator_version;
 
--- list_older: a page of live customers, newest first, from just below (created_at, customer_id)
-SELECT customer_id, created_at, body
-FROM projections.customers
-WHERE merchant_id = $1
-    AND NOT deleted
-    AND created_at BETWEEN $2 AND $3
-    AND updated_at BETWEEN $4 AND $5
-    AND (created_at, customer_id) < ($6, $7::text)
-ORDER BY created_at DESC, customer_id DESC
-LIMIT $8;
-
--- list_newer: a page of live customers, oldest first, from just above (created_at, customer_id)
-SELECT customer_id, created_at, body
-FROM projections.customers
-WHERE merchant_id = $1
-    AND NOT deleted
-    AND created_at BETWEEN $2 AND $3
-    AND updated_at BETWEEN $4 AND $5
-    AND (created_at, customer_id) > ($6, $7::text)
-ORDER BY created_at, customer_id
-LIMIT $8;
-
 -- creation_of: when a customer, live or deleted, was created; from the store, so that no cursor is too fresh
 SELECT recorded_at
 FROM events.customer_events
 WHERE originator_id = $1
     AND originator_version = 1
     AND merchant_id = $2;
+
+-- place_of: how far a merchant's ledger goes, and how far a projection has come in it
+SELECT m.position AS head, coalesce(p.position, 0) AS position
+FROM events.merchants AS m
+LEFT JOIN projections.progress AS p
+    ON p.projection = $1 AND p.merchant_id = m.id
+WHERE m.id = $2;
 
 -- merchants_behind: merchants, from an id on, whose ledger is ahead of a projection; both positions
 SELECT m.id, m.position AS head, coalesce(p.position, 0) AS position
@@ -114,23 +99,35 @@ FROM projections.customers
 WHERE merchant_id = $1
     AND customer_id = ANY ($2::text[]);
 
--- put_rows: rows as they are after these events, never backward
+-- put_rows: rows as they are after these events, never backward; terms have a blank between each
 INSERT INTO projections.customers AS c (
-    merchant_id, customer_id, version, created_at, updated_at, deleted, body
+    merchant_id, customer_id, version, created_at, updated_at, deleted, body, terms, words
 )
-SELECT $1, r.customer_id, r.version, r.created_at, r.updated_at, r.deleted, r.body
-FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bytea[])
-    AS r (customer_id, version, created_at, updated_at, deleted, body)
+SELECT
+    $1,
+    r.customer_id,
+    r.version,
+    r.created_at,
+    r.updated_at,
+    r.deleted,
+    r.body,
+    array_to_tsvector(string_to_array(r.terms, ' ')),
+    r.words
+FROM unnest(
+    $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bytea[], $8::text[], $9::text[]
+) AS r (customer_id, version, created_at, updated_at, deleted, body, terms, words)
 ON CONFLICT (merchant_id, customer_id) DO UPDATE
 SET version = EXCLUDED.version,
     updated_at = EXCLUDED.updated_at,
     deleted = EXCLUDED.deleted,
-    body = EXCLUDED.body
+    body = EXCLUDED.body,
+    terms = EXCLUDED.terms,
+    words = EXCLUDED.words
 WHERE c.version < EXCLUDED.version;
 
 -- put_messages: rows as messages tell them, never backward; created_at is null where the creation is not among them
 INSERT INTO projections.customers AS c (
-    merchant_id, customer_id, version, created_at, updated_at, deleted, body
+    merchant_id, customer_id, version, created_at, updated_at, deleted, body, terms, words
 )
 SELECT
     r.merchant_id,
@@ -139,9 +136,13 @@ SELECT
     coalesce(r.created_at, was.created_at),
     r.updated_at,
     r.deleted,
-    r.body
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bytea[])
-    AS r (merchant_id, customer_id, version, created_at, updated_at, deleted, body)
+    r.body,
+    array_to_tsvector(string_to_array(r.terms, ' ')),
+    r.words
+FROM unnest(
+    $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bytea[],
+    $8::text[], $9::text[]
+) AS r (merchant_id, customer_id, version, created_at, updated_at, deleted, body, terms, words)
 LEFT JOIN projections.customers AS was
     ON was.merchant_id = r.merchant_id AND was.customer_id = r.customer_id
 WHERE coalesce(r.created_at, was.created_at) IS NOT NULL
@@ -149,7 +150,9 @@ ON CONFLICT (merchant_id, customer_id) DO UPDATE
 SET version = EXCLUDED.version,
     updated_at = EXCLUDED.updated_at,
     deleted = EXCLUDED.deleted,
-    body = EXCLUDED.body
+    body = EXCLUDED.body,
+    terms = EXCLUDED.terms,
+    words = EXCLUDED.words
 WHERE c.version < EXCLUDED.version;
 
 -- events_of: all events of one customer, with the data key that opens them

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from events.ids import CUSTOMER_PREFIX, ID_PATTERN
+from projections.customer_list import MOST_COUNTED
 from service.openapi.examples import BATCH_RESULTS, CERTIFICATE, JOHN, LIST, TOMBSTONE
 
 CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
@@ -19,6 +20,18 @@ CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
 CustomerId = Annotated[
     str, Field(pattern=CUSTOMER_ID, description="Made by the service, ordered by time, opaque to clients.")
 ]
+MEMBER_CODES = (
+    "required",
+    "not_nullable",
+    "wrong_type",
+    "too_short",
+    "too_long",
+    "invalid_format",
+    "unknown_member",
+    "read_only",
+)
+"""No enumeration in the schema: clients would refuse an answer with a new one."""
+
 Seconds = Annotated[int, Field(ge=0, description="Unix time in seconds.")]
 
 
@@ -48,7 +61,7 @@ class Customer(TypedDict):
     companyName: str | None
     taxId: str | None
     description: str | None
-    metadata: Annotated[dict[str, str], Field(min_length=1, max_length=50)] | None
+    metadata: Annotated[dict[str, str], Field(title="Metadata", min_length=1, max_length=50)] | None
     created: Seconds
     updated: Seconds
     invoiceCount: NotRequired[Annotated[int, Field(ge=0, description="Eventually consistent.")]]
@@ -94,29 +107,32 @@ class ErasureCertificate(TypedDict):
     signature: Annotated[str, Field(description="Base64.")]
 
 
+class ListedTombstone(Tombstone):
+    """What is left of a deleted customer, in a list with `deleted=true`."""
+
+    deletedAt: Seconds
+
+
 @with_config(ConfigDict(json_schema_extra={"examples": [LIST]}))
 class CustomerList(TypedDict):
-    """A page of customers, newest first."""
+    """A page of customers, newest first. The last two members are there only with `count=true`."""
 
     object: Literal["list"]
     url: Literal["/v1/customers"]
     hasMore: Annotated[bool, Field(description="Whether there are more in the direction asked for.")]
-    data: Annotated[list[Customer], Field(max_length=100)]
+    data: Annotated[list[Customer | ListedTombstone], Field(max_length=100)]
+    totalCount: NotRequired[Annotated[int, Field(ge=0, le=MOST_COUNTED, description="How many match.")]]
+    totalCountCapped: NotRequired[
+        Annotated[Literal[True], Field(description="There are more than `totalCount` says.")]
+    ]
 
 
 class MemberFault(TypedDict):
     """What is wrong with one member of a body."""
 
     param: Annotated[str, Field(description="The member; dots lead to those within others.")]
-    code: Literal[
-        "required",
-        "not_nullable",
-        "wrong_type",
-        "too_short",
-        "too_long",
-        "invalid_format",
-        "unknown_member",
-        "read_only",
+    code: Annotated[
+        str, Field(description=f"{', '.join(f'`{code}`' for code in MEMBER_CODES)}; more may come.")
     ]
     message: str
 

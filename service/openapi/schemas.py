@@ -85,8 +85,18 @@ def _parameter(name: str, schema: Part) -> Part:
     if "description" in schema:
         made["description"] = schema.pop("description")
     if schema.get("type") == "object":
-        made |= {"style": "deepObject", "explode": True}
+        made |= {"style": "form", "explode": True, "schema": _bracketed(name, schema)}
     return made
+
+
+def _bracketed(name: str, schema: Part) -> Part:
+    """An object whose members are parameters of their own, `name[key]=value`.
+
+    `deepObject` is the style for that, but client generators write it as if it were `form`. So `form` it is,
+    and the brackets belong to the members' names: the same query, in a way that all of them understand.
+    """
+    key = schema.get("propertyNames", {}).get("pattern", r"^[^\[\]]+$").removeprefix("^").removesuffix("$")
+    return schema | {"propertyNames": {"pattern": rf"^{name}\[{key}\]$"}}
 
 
 def _name(model: Any) -> str:

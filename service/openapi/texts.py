@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.errors import CustomerTooLarge, DuplicateEmail, InvalidCursor
+from service.errors import CustomerTooLarge, DuplicateEmail, InvalidCursor, ProjectionLagging
 from service.openapi.answers import (
     Batch,
     Customer,
@@ -68,10 +68,11 @@ LIST_CUSTOMERS = About(
     "listCustomers",
     "List customers",
     "Newest first, in pages. To go on, pass the last id of a page as `startingAfter`; to go back, its first "
-    "as `endingBefore`. Filters are exact and are combined with AND. A list may be a moment behind; only the "
-    "filter `email` always sees every change that was answered.",
-    (Answer(200, "A page.", CustomerList, examples={"john": LIST}),),
-    errors=(InvalidCursor,),
+    "as `endingBefore`, or follow `Link`. Filters are exact, but for `q`, and are combined with AND. A list "
+    "may be a moment behind; the filter `email` always sees every change that was answered, and so do all "
+    "others with `fresh=true`.",
+    (Answer(200, "A page.", CustomerList, ("Link",), {"john": LIST}),),
+    errors=(InvalidCursor, ProjectionLagging),
 )
 
 GET_CUSTOMER = About(

@@ -73,7 +73,7 @@ def test_whatever_is_asked_in_any_order_is_answered_as_the_model_does(
     migrated_postgres: EmbeddedPostgres,
 ) -> None:
     with api_world(migrated_postgres) as world:
-        run_machine(world, examples=60, steps=40)
+        run_machine(world, examples=40, steps=40)
 
 
 @pytest.mark.long

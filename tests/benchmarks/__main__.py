@@ -26,6 +26,7 @@ from tests.benchmarks import (
     footprint,
     get,
     idempotency,
+    lists,
     patch,
     post,
     processes,
@@ -56,6 +57,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "worker": worker.run,
     "visible": visible.run,
     "sustained": sustained.run,
+    "lists": lists.run,
 }
 DEFAULT_PEERS = "P1,P4"
 

@@ -68,6 +68,7 @@ async def test_a_generated_client_creates_finds_updates_pages_and_retries(
             email="john@example.com",
             name="John Doe",
             address=models.Address(city="San Francisco", country="us"),
+            metadata=models.CreateCustomerMetadata.from_dict({"tier": "gold", "source": "referral"}),
         )
 
         created = await caller.call("create_customer", body=john, idempotency_key="first")
@@ -87,10 +88,15 @@ async def test_a_generated_client_creates_finds_updates_pages_and_retries(
 
         customer_id = created.parsed.id
         assert await caller.ids(email="JOHN@example.com") == [customer_id]
-        changes = models.PatchCustomer(name="John Roe", address=models.Address(city=None))
+        changes = models.PatchCustomer(
+            name="John Roe",
+            address=models.Address(city=None),
+            metadata=models.PatchCustomerMetadata.from_dict({"tier": None}),
+        )
         change = {"body": changes, "if_match": created.headers["ETag"]}
         updated = (await caller.call("update_customer", customer_id, **change)).parsed
         assert (updated.name, updated.address.city, updated.address.country) == ("John Roe", None, "US")
+        assert updated.metadata.to_dict() == {"source": "referral"}
         late = await caller.call("update_customer", customer_id, **change)
         assert (late.status_code, late.parsed.code) == (412, "version_mismatch")
 

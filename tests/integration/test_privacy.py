@@ -30,8 +30,12 @@ CLIENTS_KEY = "the-key-of-canary@example.com"
 TOLD = {"Idempotency-Key": CLIENTS_KEY, "User-Agent": "canary-agent/1.0", "X-Correlation-Id": "c-1"}
 ELSEWHERE = ["nobody@fourth-canary.example.com", "canary-agent/1.0", CLIENTS_KEY]
 
-WHERE_IT_MUST_BE = {("projections.customers", "body"), ("events.email_claims", "email_key")}
-"""What is answered to a GET, and what decides that an email is taken; both end with the customer."""
+WHERE_IT_MUST_BE = {
+    ("projections.customers", "body"),
+    ("projections.customers", "words"),
+    ("events.email_claims", "email_key"),
+}
+"""What is answered, what lists search, and what decides that an email is taken; all end with the customer."""
 
 
 @dataclass(frozen=True)

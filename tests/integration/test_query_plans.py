@@ -1,4 +1,5 @@
-"""The plans of the hot statements: look-ups by key read by index, however big the tables become.
+"""The plans of the hot statements: look-ups by key read by index, however big the tables become. (Lists have
+plan tests of their own.)
 
 In: a database of many customers and events with statistics of them, and an empty one. Out: each statement's
 plan under the settings that the code runs it with, generic and custom alike where the server may choose.
@@ -30,8 +31,6 @@ from events.statements import Statement
 from projections.queries import (
     CREATION_OF,
     FINGERPRINTS_OF,
-    LIST_NEWER,
-    LIST_OLDER,
     NEXT_EVENTS,
     OWNERS_OF,
     PARKED_CUSTOMERS,
@@ -81,7 +80,8 @@ INSERT INTO events.customer_snapshots
 SELECT customer_id, 2, 'CustomerSnapshot', '', merchant_id FROM customers;
 
 INSERT INTO projections.customers
-SELECT merchant_id, customer_id, 2, number, number, number % 10 = 0, repeat('b', 300)::bytea FROM customers;
+SELECT merchant_id, customer_id, 2, number, number, number % 10 = 0, repeat('b', 300)::bytea, '', ''
+FROM customers;
 
 INSERT INTO projections.customer_stats SELECT merchant_id, customer_id, 1, 2, 3 FROM customers;
 
@@ -128,9 +128,6 @@ ON_KEPT_CONNECTIONS: dict[str, tuple[Statement, list[Any]]] = {
 """What loaders and readers run, under KEYED_LOOKUPS."""
 
 IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
-    "list_older": (LIST_OLDER, [M1, 0, 2**62, 0, 2**62, 2**62, "", 11]),
-    "list_older within a time": (LIST_OLDER, [M1, 20, 40, 0, 2**62, 30, "cus_1_30", 101]),
-    "list_newer": (LIST_NEWER, [M1, 0, 2**62, 0, 2**62, 30, "cus_1_30", 11]),
     "creation_of": (CREATION_OF, ["cus_1_1", M1]),
     "next_events": (NEXT_EVENTS, [M1, 20, 100]),
     "rows_of": (ROWS_OF, [M1, SOME_CUSTOMERS]),
@@ -256,20 +253,6 @@ async def test_other_reads_planned_on_empty_tables_go_by_index_too(database: Tes
     async with explaining(database.url, plan_cache_mode="force_generic_plan") as explainer:
         plan = await explainer.plan(*IN_THE_POOL[name])
     assert read_whole(plan) == []
-
-
-@pytest.mark.parametrize("mode", OTHER_MODES)
-@pytest.mark.parametrize("name", ["list_older", "list_newer"])
-async def test_a_page_of_a_list_is_read_in_the_order_of_its_index_and_no_further(
-    filled: TestDatabase, name: str, mode: str
-) -> None:
-    statement, arguments = IN_THE_POOL[name]
-    async with explaining(filled.url, plan_cache_mode=mode) as explainer:
-        plan = await explainer.plan(statement, arguments)
-    limit, scan = nodes(plan)
-    assert (limit["Node Type"], scan["Node Type"]) == ("Limit", "Index Scan")
-    assert scan["Index Name"] == "customers_by_creation"
-    assert 0 < scan["Actual Rows"] <= arguments[-1]
 
 
 async def test_append_reads_nothing_from_end_to_end(filled: TestDatabase) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from hypothesis import strategies as st
 
 from tests.support.api import Answer, Client
-from tests.support.model_customer import LINES, MAILBOXES
+from tests.support.model_customer import LINES, MAILBOXES, JsonObject
 from tests.support.model_requests import Expected, Request, Told
 
 COMPARED = ("ETag", "Location", "Idempotent-Replayed")
@@ -52,6 +52,7 @@ on_duplicates = st.sampled_from([(), (), (("onDuplicate", "return"),), (("onDupl
 conditions = st.sampled_from([None, None, None, "current", "stale", "weak", "any", "several"])
 sides = st.sampled_from([0, 1])
 seldom = st.sampled_from([False, False, False, True])
+changing = st.sampled_from(["POST", "PATCH", "DELETE"])
 leaving = st.sampled_from(["PATCH", "PATCH", "DELETE"])
 numbers = st.integers(0, 999)
 limits = st.sampled_from([None, "1", "2", "3", "100"])
@@ -68,6 +69,12 @@ def condition(kind: str | None, version: int) -> str | None:
         "any": "*",
         "several": f'"{version + 7}", "{version}"',
     }[kind]
+
+
+def a_change(method: str, customer_id: str, members: JsonObject) -> Request:
+    """A create of these members, or a change of this customer to them, or its deletion."""
+    body = None if method == "DELETE" else members
+    return Request(method, None if method == "POST" else customer_id, body)
 
 
 async def send(client: Client, request: Request) -> Answer:

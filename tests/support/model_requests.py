@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tests.support.model_customer import MEMBERS, READ_ONLY, JsonObject
@@ -54,6 +54,14 @@ class Expected(NamedTuple):
     status: int
     body: Any
     headers: Mapping[str, str] = {}
+
+    def created(self) -> Iterator[str]:
+        """The ids of the customers that were made."""
+        replayed = {"replayed": True} if "Idempotent-Replayed" in self.headers else {}
+        single = {"status": self.status, "customer": self.body, **replayed}
+        for result in (self.body or {}).get("results", [single]):
+            if result["status"] == 201 and "replayed" not in result:
+                yield result["customer"]["id"]
 
 
 class Refusal(Exception):

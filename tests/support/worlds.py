@@ -11,9 +11,11 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tests.support.api import Client, Operator
+from tests.support.model import Merchant
 
 T = TypeVar("T")
 
@@ -32,6 +34,14 @@ def entered(runner: asyncio.Runner, manager: AbstractAsyncContextManager[T]) -> 
         yield value
     finally:
         runner.run(manager.__aexit__(None, None, None))
+
+
+@dataclass
+class Side:
+    """A merchant in the service, and in the model."""
+
+    client: Client
+    model: Merchant = field(default_factory=Merchant)
 
 
 class World(ABC):

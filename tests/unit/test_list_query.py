@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
+from projections.customer_list import EARLIEST, LATEST
 from service.errors import ApiError, InvalidCursor, InvalidRequest, UnknownParameter
-from service.list_query import EARLIEST, LATEST, ListParameters, ListQuery, list_query
+from service.list_query import ListParameters, ListQuery, list_query
 from service.parameters import Expandable, Parameters, parse_query
 
 ID = "cus_01jd4q8w9zexampxexampxe000"
@@ -47,6 +48,22 @@ def test_a_limit_is_an_integer_from_1_to_100(limit: str) -> None:
 @pytest.mark.parametrize("limit", [1, 10, 100])
 def test_both_ends_of_the_limit_are_taken(limit: int) -> None:
     assert parse_list_query([("limit", str(limit))]).limit == limit
+
+
+def test_every_filter_arrives() -> None:
+    query = parse_list_query(
+        [
+            ("companyName", "Acme"),
+            ("metadata[tier]", "gold"),
+            ("metadata[a b]", "c"),
+            ("q", "jo"),
+            ("deleted", "true"),
+            ("count", "true"),
+            ("fresh", "false"),
+        ]
+    )
+    assert (query.company_name, query.words, query.metadata) == ("Acme", "jo", {"tier": "gold", "a b": "c"})
+    assert (query.deleted, query.count, query.fresh) == (True, True, False)
 
 
 def test_only_one_cursor_may_be_given() -> None:

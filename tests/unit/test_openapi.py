@@ -8,17 +8,20 @@ from typing import Any
 import jsonschema_rs
 import openapi_spec_validator
 import pytest
+from pydantic import Field
 
 from service import errors
 from service.api_error import ApiError
 from service.openapi.document import document
 from service.openapi.headers import OF_ANSWERS, OF_REQUESTS
+from service.openapi.schemas import Schemas
+from service.parameters import Parameters
 from service.routes import OPEN_ROUTES, OPERATIONS
 
 DOCUMENT = document(OPERATIONS, OPEN_ROUTES)
 NOT_OF_OPERATIONS = {errors.NotFound, errors.MethodNotAllowed}
 """What is answered where there is no operation."""
-NOT_YET = {errors.IdempotencyKeyInUse, errors.ProjectionLagging}
+NOT_YET = {errors.IdempotencyKeyInUse}
 
 
 def operations() -> Iterator[tuple[str, Any]]:
@@ -93,6 +96,18 @@ def test_every_parameter_says_what_it_means() -> None:
             assert "$ref" in parameter or parameter["description"].endswith("."), (
                 f"{name}: {parameter['name']}"
             )
+
+
+def test_keys_in_brackets_are_described_so_that_every_client_writes_them() -> None:
+    class WithLabels(Parameters):
+        labels: dict[str, str] | None = Field(None, description="Labels.")
+
+    [parameter] = Schemas((), ()).query(WithLabels)
+    assert (parameter["name"], parameter["style"], parameter["explode"]) == ("labels", "form", True)
+    validator = jsonschema_rs.validator_for(parameter["schema"])
+    assert validator.is_valid({"labels[tier]": "gold"})
+    assert not validator.is_valid({"tier": "gold"})
+    assert not validator.is_valid({"labels[a[b]]": "gold"})
 
 
 def test_every_header_that_is_described_is_used() -> None:
