@@ -9,7 +9,9 @@ StoreError
 ├── MasterKeyMismatch   the master key given is not the one this data was written under
 ├── DataKeyMissing      a customer's data key is gone: nothing sealed can be read
 ├── EventUnreadable     a stored event is not one that this release knows
-└── SealBroken          sealed bytes do not open: altered, or of another customer or version
+├── SealBroken          sealed bytes do not open: altered, or of another customer or version
+├── LedgerBroken        a ledger is not what its chain or a checkpoint says it is
+└── CheckpointUnreadable  what should be a checkpoint, or a public key, is none
 BrokerError
 ├── BrokerUnavailable   NATS cannot be reached, or did not answer in time
 └── BrokerRefused       JetStream refused what was asked; `code` is its own
@@ -59,6 +61,14 @@ class EventUnreadable(StoreError):
 
 class SealBroken(StoreError):
     """Sealed bytes do not open: altered, or of another customer, merchant or version."""
+
+
+class LedgerBroken(StoreError):
+    """A ledger is not what its chain or a checkpoint says it is; the text says where and how."""
+
+
+class CheckpointUnreadable(StoreError):
+    """What should be a checkpoint, or a public key, is none; the text says why."""
 
 
 class BrokerError(Exception):

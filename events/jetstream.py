@@ -144,6 +144,12 @@ class JetStream:
             answer = await self._client.request(subject, body, timeout=REQUEST_SECONDS, headers=headers)
         _checked(orjson.loads(answer.data))
 
+    async def tell(self, subject: str, body: bytes) -> None:
+        """Publish to whoever listens now, stream or not; it has reached the server."""
+        async with _translated("publishing"):
+            await self._client.publish(subject, body)
+            await self._client.flush(timeout=CONNECT_SECONDS)
+
     async def publish_batch(self, messages: Sequence[Message], *, last_sequence: int) -> int:
         """Publish all or none, in order, if the stream still ends with `last_sequence`; its new end.
 

@@ -1,4 +1,4 @@
-"""The event store's and the relay's statements, by name. Their text is in `sql/*.sql`."""
+"""The statements of the event store, the relay and the proofs, by name. Their text is in `sql/*.sql`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from events.statements import read_statements
 
 SQL = Path(__file__).parent / "sql"
 
-_STATEMENTS = read_statements(SQL / "queries.sql") | read_statements(SQL / "relay.sql")
+_STATEMENTS = (
+    read_statements(SQL / "queries.sql")
+    | read_statements(SQL / "relay.sql")
+    | read_statements(SQL / "proof.sql")
+)
 
 APPEND = _STATEMENTS["append"]
 LOCK_HASTILY = _STATEMENTS["lock_hastily"]
@@ -38,3 +42,16 @@ PUT_BACK_AFTER = _STATEMENTS["put_back_after"]
 MARK_PUBLISHED_UNTIL = _STATEMENTS["mark_published_until"]
 LEDGERS_PAGE = _STATEMENTS["ledgers_page"]
 LEDGER_HAS = _STATEMENTS["ledger_has"]
+
+NEXT_LEDGER = _STATEMENTS["next_ledger"]
+LEDGER_ENDS = _STATEMENTS["ledger_ends"]
+LEDGER_RANGE = _STATEMENTS["ledger_range"]
+COUNT_EVENTS = _STATEMENTS["count_events"]
+MOVED_LEDGERS = _STATEMENTS["moved_ledgers"]
+LAST_CHECKPOINT = _STATEMENTS["last_checkpoint"]
+ADD_CHECKPOINT = _STATEMENTS["add_checkpoint"]
+ADD_MERKLE_NODES = _STATEMENTS["add_merkle_nodes"]
+MERKLE_NODES = _STATEMENTS["merkle_nodes"]
+HISTORY = _STATEMENTS["history"]
+MERCHANTS_OF = _STATEMENTS["merchants_of"]
+DATA_KEY = _STATEMENTS["data_key"]

@@ -48,6 +48,11 @@ def list_response(
     return web.Response(body=body, headers=headers)
 
 
+def json_response(body: bytes) -> web.Response:
+    """What is JSON already."""
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
+
 def not_modified(tag: str) -> web.Response:
     """304 with the tag that matched."""
     return web.Response(status=304, headers={"ETag": tag})

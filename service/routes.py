@@ -12,6 +12,7 @@ from service.creating import CreateParameters
 from service.customer_input import CreateCustomer, CreateCustomers, PatchCustomer
 from service.edge import edge, endpoint
 from service.health import healthz, readyz
+from service.ledger import get_ledger
 from service.list_query import ListParameters
 from service.lists import get_customers
 from service.openapi import texts
@@ -26,6 +27,7 @@ LIST = "/v1/customers"
 BATCH = "/v1/customers/batch"
 ONE = "/v1/customers/{id}"
 ERASE = "/v1/customers/{id}/erase"
+LEDGER = "/v1/ledger"
 
 NOT_BATCH = "{id:(?!batch$)[^/]+}"
 """Anything may stand for an id; without the exception, other methods on the batch would be an id's."""
@@ -62,6 +64,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation("DELETE", ONE, "write", delete_customer, Parameters, texts.DELETE_CUSTOMER),
     Operation("POST", ERASE, "erase", erase_customer, Parameters, texts.ERASE_CUSTOMER),
+    Operation("GET", LEDGER, "audit", get_ledger, Parameters, texts.GET_LEDGER),
 )
 
 OPEN_ROUTES: tuple[OpenRoute, ...] = (

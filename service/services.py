@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from events.checkpoint import public_key
 from events.database import Database
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
@@ -47,6 +48,8 @@ class Services:
     trusted_proxies: Networks
     body_seconds: float
     """How long a request's body may take to arrive."""
+    public_key: bytes
+    """What checkpoints are signed with, its public half."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     under_way: UnderWay = field(default_factory=UnderWay)
 
@@ -101,4 +104,5 @@ async def open_services(
             RateLimits(time.monotonic),
             settings.trusted_proxies,
             settings.body_seconds,
+            public_key(master_keys, master_keys.current),
         )

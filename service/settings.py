@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     """How long to go on listening at a stop with /readyz answering 503, so that load balancers notice."""
     shutdown_seconds: float = Field(default=10, gt=0)
     """How long requests under way may take to finish at a stop."""
+    checkpoint_seconds: float = Field(default=3600, ge=0)
+    """How often `up` and `relay` sign the ledgers that have moved; 0 is never."""
     append_deadline_seconds: float = Field(default=5, gt=0)
     """How long a command may wait for its commit before it is answered 503."""
 

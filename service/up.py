@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from events.checkpointing import run_checkpoints
 from events.database import Database
 from events.errors import MasterKeyMismatch
 from events.key_checks import check_master_keys
@@ -101,6 +102,7 @@ async def serve(
     works = [
         run_relay(urls.application, nats_url, master_keys, replicas=settings.stream_replicas),
         run_projections(urls.application, nats_url, master_keys),
+        run_checkpoints(urls.application, nats_url, master_keys, seconds=settings.checkpoint_seconds),
     ]
     if settings.nats_url is None:
         works.append(keep_billing_streams(nats_url))

@@ -14,7 +14,22 @@ from typing import Annotated
 import typer
 
 from events.errors import BrokerError, MigrationError, StoreError
-from service.cli import demo, erase, keys, master_key, merchants, migrate, parked, project, relay, serve, up
+from service.cli import (
+    checkpoint,
+    demo,
+    erase,
+    keys,
+    master_key,
+    merchants,
+    migrate,
+    parked,
+    project,
+    prove,
+    relay,
+    serve,
+    up,
+    verify,
+)
 from service.data_directory import DataDirectoryError
 from service.demo_load import DemoError
 from service.embedded import EmbeddedPostgresError
@@ -68,6 +83,9 @@ app.command("project")(project.project)
 app.command("erase")(erase.erase)
 app.command("migrate")(migrate.migrate)
 app.command("master-key")(master_key.master_key)
+app.command("verify")(verify.verify)
+app.command("checkpoint")(checkpoint.checkpoint)
+app.command("prove")(prove.prove)
 app.add_typer(merchants.app, name="merchants")
 app.add_typer(keys.app, name="keys")
 app.add_typer(parked.app, name="parked")

@@ -6,6 +6,7 @@ import asyncio
 
 import typer
 
+from events.checkpointing import run_checkpoints
 from events.key_checks import prove_master_keys
 from events.relay import run_relay
 from service.beside import beside
@@ -20,7 +21,10 @@ from service.settings import load_settings
 
 
 def relay(data_dir: DataDir = None) -> None:
-    """Publish every event to NATS JetStream (CUSTOMERS_NATS_URL). One is active, any others stand by."""
+    """Publish every event to NATS JetStream (CUSTOMERS_NATS_URL). One is active, any others stand by.
+
+    It also signs checkpoints of the ledgers that have moved, every CUSTOMERS_CHECKPOINT_SECONDS.
+    """
     settings = load_settings(data_dir=data_dir)
     configure_logs(settings.log_level)
     database = find_database(settings)
@@ -33,7 +37,10 @@ def relay(data_dir: DataDir = None) -> None:
         await prove_master_keys(database.application, master_keys)
         await prove_erasures(settings.erasure_list, database.application, master_keys)
         relaying = run_relay(database.application, nats_url, master_keys, replicas=settings.stream_replicas)
-        async with beside([relaying], stop):
+        signing = run_checkpoints(
+            database.application, nats_url, master_keys, seconds=settings.checkpoint_seconds
+        )
+        async with beside([relaying, signing], stop):
             typer.echo("relaying")
             await stop.wait()
 

@@ -13,12 +13,21 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 from events.ids import CUSTOMER_PREFIX, ID_PATTERN
 from projections.customer_list import MOST_COUNTED
-from service.openapi.examples import BATCH_RESULTS, CERTIFICATE, JOHN, LIST, TOMBSTONE
+from service.openapi.examples import BATCH_RESULTS, CERTIFICATE, JOHN, LEDGER, LIST, TOMBSTONE
 
 CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
 
 CustomerId = Annotated[
     str, Field(pattern=CUSTOMER_ID, description="Made by the service, ordered by time, opaque to clients.")
+]
+HASH = "^[0-9a-f]{64}$"
+Hash = Annotated[str, Field(pattern=HASH, description="The chain's hash at that position.")]
+Microseconds = Annotated[
+    int, Field(ge=0, description="Time of the event at that position, in µs: as it is hashed.")
+]
+Epoch = Annotated[int, Field(ge=1, description="Which history of the ledger: a lossy restore begins one.")]
+PublicKey = Annotated[
+    str, Field(pattern="^[A-Za-z0-9+/]{43}=$", description="The Ed25519 key that signs, in base64.")
 ]
 MEMBER_CODES = (
     "required",
@@ -172,6 +181,34 @@ class Batch(TypedDict):
 
     object: Literal["batch"]
     results: Annotated[list[BatchSuccess | BatchFailure], Field(min_length=1, max_length=100)]
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [LEDGER["checkpoint"]]}))
+class Checkpoint(TypedDict):
+    """What a ledger was up to a position, signed: keep it where nobody can change it."""
+
+    merchantId: str
+    position: Annotated[int, Field(ge=1)]
+    hash: Hash
+    merkleRoot: Annotated[str, Field(pattern=HASH, description="Over all leaves up to there (RFC 9162).")]
+    recordedAt: Microseconds
+    epoch: Epoch
+    publicKey: PublicKey
+    signature: Annotated[str, Field(pattern="^[A-Za-z0-9+/]{86}==$", description="Ed25519, in base64.")]
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [LEDGER]}))
+class Ledger(TypedDict):
+    """How far a merchant's ledger goes, and what of it was signed last."""
+
+    object: Literal["ledger"]
+    merchantId: str
+    epoch: Epoch
+    position: Annotated[int, Field(ge=0, description="Of the last event; 0 while there is none.")]
+    hash: Hash
+    recordedAt: Microseconds
+    checkpoint: Annotated[Checkpoint | None, Field(description="Null until the first one is signed.")]
+    publicKey: PublicKey
 
 
 class Health(TypedDict):

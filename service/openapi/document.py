@@ -43,6 +43,7 @@ SECURITY_SCHEMES = {
 }
 TAGS = [
     {"name": "customers", "description": "The customers of the key's merchant."},
+    {"name": "audit", "description": "Proof that nothing is missing or changed."},
     {"name": "service", "description": "The service itself. No key needed."},
 ]
 CUSTOMER_ID = {"$ref": "#/components/parameters/id"}

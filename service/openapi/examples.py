@@ -82,3 +82,27 @@ BATCH_RESULTS: dict[str, Any] = {
 }
 
 LIST: dict[str, Any] = {"object": "list", "url": "/v1/customers", "hasMore": False, "data": [JOHN]}
+
+PUBLIC_KEY = "s8Wtk/8gASaWGH5E19za+6YKrouYrmNp2b8N3B7t5Dw="
+SIGNATURE = "8oCXPJQ42BxrugZSkNW6Wo6tqGGif3zsGL58VypDa2dn3PxqaEdGJFv6yFJTS2bTVw147GUcgD17VjQ+oEz7DA=="
+
+LEDGER: dict[str, Any] = {
+    "object": "ledger",
+    "merchantId": "mer_01jd4q8w9zexampxexampxe001",
+    "epoch": 1,
+    "position": 5,
+    "hash": "8765c9e2dc4cafcc2ad001fd2a0ce838bd4ed53e2d0cbfb9927bba096b52fc1d",
+    "recordedAt": 1767225604000001,
+    "checkpoint": {
+        "merchantId": "mer_01jd4q8w9zexampxexampxe001",
+        "position": 5,
+        "hash": "8765c9e2dc4cafcc2ad001fd2a0ce838bd4ed53e2d0cbfb9927bba096b52fc1d",
+        "merkleRoot": "6d7eb41db59f2c6d72695d3bff714f0f4eb76ee0292edd73a140874b929ad694",
+        "recordedAt": 1767225604000001,
+        "epoch": 1,
+        "publicKey": PUBLIC_KEY,
+        "signature": SIGNATURE,
+    },
+    "publicKey": PUBLIC_KEY,
+}
+"""From `tests/unit/proof_vectors.json`: its hashes and its signature fit."""

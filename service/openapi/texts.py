@@ -9,6 +9,7 @@ from service.openapi.answers import (
     CustomerList,
     ErasureCertificate,
     Health,
+    Ledger,
     Ready,
     Tombstone,
     Unready,
@@ -21,6 +22,7 @@ from service.openapi.examples import (
     JOHN,
     JOHN_PATCHED,
     JOHN_WITH_STATS,
+    LEDGER,
     LIST,
     PATCH_JOHN,
     TOMBSTONE,
@@ -134,6 +136,16 @@ ERASE_CUSTOMER = About(
     ),
     headers=("Idempotency-Key", *TRACING),
     links=("getCustomer",),
+)
+
+GET_LEDGER = About(
+    "getLedger",
+    "Get the ledger's head",
+    "Every change of a customer is an event in its merchant's ledger, a chain of hashes without gaps. Here "
+    "is how far it goes, and its last checkpoint: a signed statement that shows later, kept elsewhere, "
+    "whether anything before it was changed or removed.",
+    (Answer(200, "The head, and what was signed last.", Ledger, examples={"ledger": LEDGER}),),
+    tag="audit",
 )
 
 HEALTHZ = About(

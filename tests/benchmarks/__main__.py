@@ -34,6 +34,7 @@ from tests.benchmarks import (
     relay,
     report,
     sustained,
+    verify,
     visible,
     worker,
 )
@@ -57,6 +58,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "worker": worker.run,
     "visible": visible.run,
     "sustained": sustained.run,
+    "verify": verify.run,
     "lists": lists.run,
 }
 DEFAULT_PEERS = "P1,P4"

@@ -37,11 +37,15 @@ class Plan:
     customers: int = 10_000
     backlog: int = 50_000
     """Events that wait for the relay, and messages that wait for a worker."""
+    ledger: int = 1_000_000
+    """Events of the ledger that is verified."""
     steady: float = 20
     """How long a load lasts that has to be kept up with."""
 
 
-QUICK = Plan(rounds=1, seconds=3, warm_up=1, quiet=3, connections=(32,), backlog=5_000, steady=5)
+QUICK = Plan(
+    rounds=1, seconds=3, warm_up=1, quiet=3, connections=(32,), backlog=5_000, ledger=50_000, steady=5
+)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ async def ours(
         [*CUSTOMERS, "serve", "--port", str(port)],
         ready=answers(f"{url}/readyz"),
         log=log,
-        environment=_environment(databases, directory, name),
+        environment=environment(databases, directory, name),
     ) as process:
         yield Contender(name, url, list(keys.values()), process, EVENTS, log)
 
@@ -64,7 +64,7 @@ async def working(
         [*CUSTOMERS, command],
         ready=says(READY_WORDS[command], log),
         log=log,
-        environment=_environment(databases, directory, name) | nats,
+        environment=environment(databases, directory, name) | nats,
     ) as process:
         yield process
 
@@ -86,7 +86,8 @@ def master_keys(directory: Path) -> MasterKeys:
     return MasterKeys.from_text(file.read_text())
 
 
-def _environment(databases: Databases, directory: Path, name: str) -> dict[str, str]:
+def environment(databases: Databases, directory: Path, name: str) -> dict[str, str]:
+    """Give the variables of a process on the database of this name."""
     return {key: value for key, value in os.environ.items() if not key.startswith("CUSTOMERS_")} | {
         "CUSTOMERS_DATABASE_URL": databases.url(name, APPLICATION_ROLE),
         "CUSTOMERS_MASTER_KEY_FILE": str(directory / "master.key"),

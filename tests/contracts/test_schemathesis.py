@@ -18,7 +18,7 @@ from tests.support.api import running_api
 from tests.support.databases import TestDatabase
 
 ROOT = Path(__file__).resolve().parents[2]
-SCOPES = frozenset({"read", "write", "erase"})
+SCOPES = frozenset(["read", "write", "audit", "erase"])
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -33,7 +33,8 @@ def write_keys(place: Path, **keys: str) -> None:
 async def ask(database: TestDatabase, keys: Path, *options: str) -> None:
     """Run schemathesis against an API on this database; its report is what a failure says."""
     async with running_api(database) as api:
-        one, another = [await of.client_with(SCOPES) for of in (api, await api.of_new_merchant())]
+        other = await api.of_new_merchant()
+        one, another = [await merchant.client_with(SCOPES) for merchant in (api, other)]
         write_keys(keys, one=one.key, another=another.key)
         asked = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(CONFIGURATION)),

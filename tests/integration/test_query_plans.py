@@ -22,8 +22,15 @@ from events.queries import (
     APPEND,
     ERASED_AMONG,
     ERASURES_PAGE,
+    HISTORY,
+    LAST_CHECKPOINT,
     LAST_EVENT_OF,
+    LEDGER_ENDS,
+    LEDGER_RANGE,
     LOAD_CUSTOMERS,
+    MERCHANTS_OF,
+    MERKLE_NODES,
+    NEXT_LEDGER,
     NOT_ERASED,
     WRAPPED_KEYS_PAGE,
 )
@@ -79,6 +86,11 @@ SELECT merchant_id, sha256(customer_id::bytea), '\\x00', customer_id, 1, 201, nu
 INSERT INTO events.customer_snapshots
 SELECT customer_id, 2, 'CustomerSnapshot', '', merchant_id FROM customers;
 
+INSERT INTO events.checkpoints
+SELECT merchant_id, 1, number, number, '\\x00', '\\x00', '\\x00', '\\x00', '\\x00' FROM customers;
+
+INSERT INTO events.merkle_nodes SELECT merchant_id, 1, 8, number, '\\x00' FROM customers;
+
 INSERT INTO projections.customers
 SELECT merchant_id, customer_id, 2, number, number, number % 10 = 0, repeat('b', 300)::bytea, '', ''
 FROM customers;
@@ -102,6 +114,8 @@ UPDATE events.merchants SET position = {CUSTOMERS * VERSIONS}, recorded_at = {CU
 """
 
 GROWING = {
+    "checkpoints",
+    "merkle_nodes",
     "customer_events",
     "customer_keys",
     "customer_snapshots",
@@ -139,6 +153,12 @@ IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
     "erasures_page": (ERASURES_PAGE, [M1, "cus_1_1", 100]),
     "not_erased": (NOT_ERASED, [SOME_MERCHANTS, SOME_CUSTOMERS]),
     "wrapped_keys_page": (WRAPPED_KEYS_PAGE, [M1, "cus_1_1", 100]),
+    "ledger_range": (LEDGER_RANGE, [M1, 100, 200]),
+    "next_ledger": (NEXT_LEDGER, [M1]),
+    "last_checkpoint": (LAST_CHECKPOINT, [M1, 1]),
+    "merkle_nodes": (MERKLE_NODES, [M1, 1, [8, 8], [5, 6]]),
+    "history": (HISTORY, ["cus_1_1", M1]),
+    "merchants_of": (MERCHANTS_OF, ["cus_1_1"]),
     "parked_customers": (PARKED_CUSTOMERS, ["customers", SOME_KEYS]),
 }
 """What runs in the pool, where PostgreSQL chooses between generic and custom plans."""
@@ -253,6 +273,15 @@ async def test_other_reads_planned_on_empty_tables_go_by_index_too(database: Tes
     async with explaining(database.url, plan_cache_mode="force_generic_plan") as explainer:
         plan = await explainer.plan(*IN_THE_POOL[name])
     assert read_whole(plan) == []
+
+
+async def test_the_ends_of_a_ledger_are_read_from_the_ends_of_an_index(filled: TestDatabase) -> None:
+    async with explaining(filled.url) as explainer:
+        plan = await explainer.plan(LEDGER_ENDS, [M1])
+    scans = [node for node in nodes(plan) if node.get("Relation Name") == "customer_events"]
+    assert [(scan["Index Name"], scan["Actual Rows"]) for scan in scans] == [
+        ("customer_events_position", 1)
+    ] * 2
 
 
 async def test_append_reads_nothing_from_end_to_end(filled: TestDatabase) -> None:

@@ -37,6 +37,15 @@ async def test_it_announces_itself_when_it_is_ready_to_take_customers(data_dir: 
         assert running.nats_url.startswith("nats://127.0.0.1:")
 
 
+async def test_it_signs_ledgers_that_have_moved(data_dir: Path) -> None:
+    often = {"CUSTOMERS_CHECKPOINT_SECONDS": "0.1", "CUSTOMERS_LOG_LEVEL": "info"}
+    with customers_up(data_dir, often) as up:
+        running = up.wait_until_ready()
+        await call(running, "POST", "/v1/customers", JOHN)
+        eventually(lambda: "checkpoints_signed" in up.said())
+        assert "ledger_broken" not in up.said()
+
+
 def test_what_it_prints_has_the_url_the_key_and_a_curl_line(data_dir: Path) -> None:
     with customers_up(data_dir) as up:
         running = up.wait_until_ready()

@@ -52,10 +52,21 @@ on_duplicates = st.sampled_from([(), (), (("onDuplicate", "return"),), (("onDupl
 conditions = st.sampled_from([None, None, None, "current", "stale", "weak", "any", "several"])
 sides = st.sampled_from([0, 1])
 seldom = st.sampled_from([False, False, False, True])
+true = st.just("true")
+filters: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "metadata[a]": texts,
+        "expand": st.just("stats"),
+        "count": true,
+        "fresh": true,
+    },
+)
 changing = st.sampled_from(["POST", "PATCH", "DELETE"])
 leaving = st.sampled_from(["PATCH", "PATCH", "DELETE"])
 numbers = st.integers(0, 999)
 limits = st.sampled_from([None, "1", "2", "3", "100"])
+bounds = st.sampled_from(["created[gt]", "created[lte]", "updated[gte]", "updated[lt]"])
 directions = st.sampled_from(["startingAfter", "endingBefore"])
 
 

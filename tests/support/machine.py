@@ -23,12 +23,14 @@ from hypothesis.stateful import (
 from tests.support.asking import (
     a_change,
     batches,
+    bounds,
     changing,
     condition,
     conditions,
     creations,
     directions,
     emails,
+    filters,
     leaving,
     limits,
     numbers,
@@ -91,8 +93,6 @@ class Machine(RuleBasedStateMachine):
         made = [self.change(side, Request("POST", body=members)) for side, members in several]
         return multiple(*(one for some in made for one in some.values))
 
-    # Changes
-
     @rule(target=customers, side=sides, members=creations, query=on_duplicates, keyed=st.booleans())
     def create(self, side: int, members: JsonObject, query: Query, keyed: bool) -> Any:
         return self.change(side, Request("POST", body=members, query=query), keyed=keyed)
@@ -126,8 +126,8 @@ class Machine(RuleBasedStateMachine):
     def leave_an_email_to_somebody_new(self, customer: tuple[int, str], method: str, email: str) -> Any:
         left = self.sides[customer[0]].model.customers[customer[1]].body().get("email", email)
         self.ask(customer[0], a_change(method, customer[1], {"email": email}))
-        again = MAILBOXES[mailbox(left)][-1]
-        return self.change(customer[0], Request("POST", body={"email": again, "name": "Next"}))
+        members = {"email": MAILBOXES[mailbox(left)][-1], "name": "Next"}
+        return self.change(customer[0], Request("POST", body=members))
 
     @rule(target=customers, customer=customers, members=creations, query=on_duplicates)
     def create_with_an_email_that_was_taken(
@@ -149,8 +149,6 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         self.ask(side, Request("POST", body=members | wrong, key="never stored"))
         self.ask(customer[0], Request("PATCH", customer[1], wrong, key="never stored"))
-
-    # Retries
 
     @rule(target=customers, customer=customers, method=changing, members=creations, meanwhile=leaving)
     def change_and_send_it_again_later(
@@ -215,9 +213,9 @@ class Machine(RuleBasedStateMachine):
 
     # Lists
 
-    @rule(side=sides, limit=limits, expand=st.sampled_from([None, "stats"]))
-    def page(self, side: int, limit: str | None, expand: str | None) -> None:
-        self.ask_for_a_page(side, limit=limit, expand=expand)
+    @rule(side=sides, limit=limits, filters=filters)
+    def page(self, side: int, limit: str | None, filters: dict[str, str]) -> None:
+        self.ask_for_a_page(side, limit=limit, **filters)
 
     @rule(customer=customers, limit=limits, direction=directions, delete=seldom)
     def page_beyond(self, customer: tuple[int, str], limit: str | None, direction: str, delete: bool) -> None:
@@ -230,12 +228,13 @@ class Machine(RuleBasedStateMachine):
         beyond = () if direction is None else ((direction, customer[1]),)
         self.ask(customer[0], Request("GET", query=(("email", email), *beyond)))
 
-    @rule(
-        customer=customers,
-        bound=st.sampled_from(["created[gt]", "created[lte]", "updated[gte]", "updated[lt]"]),
-        offset=st.sampled_from([-1, 0, 1]),
-        limit=limits,
-    )
+    @rule(customer=customers, filters=filters)
+    def page_of_those_like_this_one(self, customer: tuple[int, str], filters: dict[str, str]) -> None:
+        body = self.sides[customer[0]].model.customers[customer[1]].body()
+        tags = {f"metadata[{key}]": value for key, value in (body.get("metadata") or {}).items()}
+        self.ask_for_a_page(customer[0], companyName=body.get("companyName"), **{**filters, **tags})
+
+    @rule(customer=customers, bound=bounds, offset=st.integers(-1, 1), limit=limits)
     def page_of_a_time(self, customer: tuple[int, str], bound: str, offset: int, limit: str | None) -> None:
         one = self.sides[customer[0]].model.customers[customer[1]]
         second = str(one.created + offset)

@@ -174,7 +174,10 @@ class Merchant:
         more = NO_STATS if query.get("expand") == "stats" else {}
         data = [customer.body() | more for customer in page]
         has_more = len(found) > limit
-        return Expected(200, {"object": "list", "url": "/v1/customers", "hasMore": has_more, "data": data})
+        body = {"object": "list", "url": "/v1/customers", "hasMore": has_more, "data": data}
+        if query.get("count") == "true":
+            body["totalCount"] = sum(self._matches(one, query) for one in newest_first)
+        return Expected(200, body)
 
     def _beyond(self, newest_first: list[Customer], query: Mapping[str, str]) -> list[Customer]:
         """Those in the direction asked, the nearest first."""
@@ -193,6 +196,11 @@ class Merchant:
         if customer.values is None:
             return False
         if "email" in query and self.owner(query["email"]) is not customer:
+            return False
+        if customer.values.get("companyName") != query.get("companyName", customer.values.get("companyName")):
+            return False
+        kept = customer.values.get("metadata", {})
+        if any(kept.get(name[9:-1]) != query[name] for name in query if name.startswith("metadata[")):
             return False
         times = {"created": customer.created, "updated": customer.versions[-1].updated}
         return all(

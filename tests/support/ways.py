@@ -21,6 +21,10 @@ def ways(request: Request, expected: Expected, model: Merchant, was: Mapping[str
     cursor = model.customers.get(query.get("startingAfter") or query.get("endingBefore") or "")
     if cursor is not None and cursor.values is None:
         yield "a cursor at a deleted customer"
+    if "totalCount" in body:
+        yield "counted"
+    if body.get("data") and query.keys() & {"companyName", "metadata[a]", "metadata[b]"}:
+        yield "found by a filter"
     if body.get("hasMore"):
         yield "there is more"
     for result in body.get("results", []):
@@ -95,6 +99,8 @@ WAYS = frozenset(
         "HEAD one 200",
         "GET all 200",
         "GET all 400 invalid_cursor",
+        "counted",
+        "found by a filter",
         "there is more",
         "a cursor at a deleted customer",
         "changed nothing",

@@ -17,10 +17,12 @@ from structlog.testing import capture_logs
 
 import events.errors
 from events.errors import (
+    CheckpointUnreadable,
     CustomerDeleted,
     DataKeyMissing,
     DataRefused,
     EventUnreadable,
+    LedgerBroken,
     MasterKeyMismatch,
     MigrationError,
     SchemaMissing,
@@ -44,6 +46,8 @@ FROM_BELOW: dict[type[Exception], tuple[int, str]] = {
     DataKeyMissing: (500, "internal_error"),
     EventUnreadable: (500, "internal_error"),
     SealBroken: (500, "internal_error"),
+    LedgerBroken: (500, "internal_error"),
+    CheckpointUnreadable: (500, "internal_error"),
     MigrationError: (500, "internal_error"),
     CustomerDeleted: (404, "customer_not_found"),
 }

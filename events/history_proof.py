@@ -1,0 +1,117 @@
+"""History proofs: one customer's events, each proved to be in its merchant's ledger.
+
+In: a customer, and a checkpoint with its tree. Out: a JSON object that `deploy/audit/verify_history.py`
+verifies alone; of other customers it holds nothing but hashes. It is checked here before it is handed out.
+The format: PROOF.md.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+from events.checkpointing import Signed, last_checkpoint, sign_ledger
+from events.database import Database, Row
+from events.errors import LedgerBroken
+from events.ledger_reading import read_ends
+from events.loading import open_data_key
+from events.master_keys import MasterKeys
+from events.merkle import (
+    STORED_LEVEL,
+    inclusion_proof,
+    nodes_over,
+    root_from_proof,
+    subtree_around,
+)
+from events.queries import DATA_KEY, HISTORY, LEDGER_RANGE, MERCHANTS_OF, MERKLE_NODES
+from events.verification import LedgerRow, leaf_of
+
+FORMAT = "customers-history-v1"
+BLOCK = 1 << STORED_LEVEL
+"""Leaves under the lowest node that is kept: so many are hashed again for a proof."""
+
+
+async def merchants_of(database: Database, customer_id: str) -> list[str]:
+    """The merchants that have a customer of this id: one, or none."""
+    return [row["merchant_id"] for row in await database.fetch(MERCHANTS_OF, customer_id)]
+
+
+async def prove_history(
+    database: Database, merchant_id: str, customer_id: str, master_keys: MasterKeys
+) -> dict[str, Any] | None:
+    """The proof of all of a customer's events; None when it has none. Raises LedgerBroken."""
+    rows = await database.fetch(HISTORY, customer_id, merchant_id)
+    if not rows:
+        return None
+    signed = await _signed_up_to(database, merchant_id, rows[-1]["position"], master_keys)
+    events = [await _proved(database, signed, row) for row in rows]
+    keys = await database.fetch(DATA_KEY, merchant_id, customer_id)
+    data_key = open_data_key(master_keys, merchant_id, customer_id, keys[0]) if keys else None
+    return {
+        "format": FORMAT,
+        "merchantId": merchant_id,
+        "customerId": customer_id,
+        "checkpoint": signed.checkpoint.members(),
+        "dataKey": b64encode(data_key.raw).decode() if data_key else None,
+        "events": events,
+    }
+
+
+async def _signed_up_to(
+    database: Database, merchant_id: str, position: int, master_keys: MasterKeys
+) -> Signed:
+    """The last checkpoint if it reaches this position, else one that is made now."""
+    ends = await read_ends(database, merchant_id)
+    signed = await last_checkpoint(database, merchant_id, ends.epoch, master_keys)
+    if signed is None or signed.checkpoint.statement.position < position:
+        signed = await sign_ledger(database, merchant_id, master_keys)
+    if signed is None or signed.checkpoint.statement.position < position:
+        raise LedgerBroken(f"{merchant_id} position {position}: there is an event beyond the ledger's head")
+    return signed
+
+
+async def _proved(database: Database, signed: Signed, row: Row) -> dict[str, Any]:
+    """One event with its inclusion proof. Raises LedgerBroken: the proof does not lead to the signed root."""
+    said = signed.checkpoint.statement
+    number, size = row["position"] - 1, said.position
+    proof = await _proof_of(database, signed, number) if 0 <= number < size else []
+    if root_from_proof(leaf_of(row), number, size, proof) != said.merkle_root:
+        raise LedgerBroken(
+            f"{said.merchant_id} position {row['position']} (customer {row['originator_id']}): "
+            "no proof leads from it to the root that was signed, so something there was changed "
+            "(`customers verify` tells what)"
+        )
+    return event_members(row, proof)
+
+
+async def _proof_of(database: Database, signed: Signed, number: int) -> list[bytes]:
+    """A leaf's proof: from leaves around it, hashed again, nodes that were kept, and the frontier."""
+    said, tree = signed.checkpoint.statement, signed.tree
+    _, first, height = subtree_around(number, tree.size)
+    block = max(first, number - number % BLOCK)
+    leaves = min(BLOCK, 1 << height)
+    rows = await database.fetch(LEDGER_RANGE, said.merchant_id, block, block + leaves)
+    known = nodes_over([leaf_of(row) for row in rows], block)
+    levels = list(range(STORED_LEVEL, height))
+    numbers = [number >> level ^ 1 for level in levels]
+    kept = await database.fetch(MERKLE_NODES, said.merchant_id, said.epoch, levels, numbers)
+    known.update({(row["level"], row["index"]): row["hash"] for row in kept})
+    # What is missing proves nothing, and is noticed as such: the proof is checked.
+    return inclusion_proof(
+        number, tree.frontier, tree.size, lambda level, index: known.get((level, index), b"")
+    )
+
+
+def event_members(row: LedgerRow, proof: Sequence[bytes]) -> dict[str, Any]:
+    """An event as the proof has it."""
+    position, recorded_at, _, version, topic, metadata, state, _ = row
+    return {
+        "position": position,
+        "recordedAt": recorded_at,
+        "version": version,
+        "topic": topic,
+        "metadata": b64encode(metadata).decode(),
+        "state": b64encode(state).decode(),
+        "inclusionProof": [sibling.hex() for sibling in proof],
+    }

@@ -1,0 +1,52 @@
+"""`customers prove`: one customer's history, for somebody who trusts neither us nor our database."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from events.database import Database
+from events.history_proof import merchants_of, prove_history
+from events.key_checks import check_master_keys
+from events.master_keys import MasterKeys
+from service.cli.options import DataDir, MerchantId, ToFile
+from service.cli.running import run
+from service.cli.writing import written
+from service.databases import find_database
+from service.errors import StartupError
+from service.master_key import load_master_keys
+from service.settings import Settings, load_settings
+
+CustomerId = Annotated[str, typer.Argument(metavar="CUS_ID", help="The customer.", show_default=False)]
+
+
+def prove(
+    customer_id: CustomerId, data_dir: DataDir = None, merchant_id: MerchantId = None, to: ToFile = None
+) -> None:
+    """Export a customer's events with proof that they are in the ledger, unchanged, and with its data key.
+
+    Whoever has the file can read this customer's values (unless it was erased), and no other's.
+    deploy/audit/verify_history.py verifies it without us.
+    """
+    settings = load_settings(data_dir=data_dir)
+    proof = run(_prove(settings, load_master_keys(settings), merchant_id, customer_id))
+    written(to, orjson.dumps(proof, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+async def _prove(
+    settings: Settings, master_keys: MasterKeys, merchant_id: str | None, customer_id: str
+) -> dict[str, Any]:
+    async with Database.connect(find_database(settings).application) as database:
+        await check_master_keys(database, master_keys)
+        owners = [merchant_id] if merchant_id else await merchants_of(database, customer_id)
+        if len(owners) > 1:
+            raise StartupError(
+                f"{customer_id} is a customer of {', '.join(owners)}: choose one with --merchant"
+            )
+        proof = await prove_history(database, owners[0], customer_id, master_keys) if owners else None
+        if proof is None:
+            of = f" of {merchant_id}" if merchant_id else ""
+            raise StartupError(f"there is no customer {customer_id}{of}")
+        return proof

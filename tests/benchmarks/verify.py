@@ -1,0 +1,108 @@
+"""The audit of a large ledger: how fast `customers verify` recomputes it, and in how much memory.
+
+Comes in: a database of its own, filled by COPY. Goes out: facts; then the same against a checkpoint, which
+also grows the Merkle tree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import psutil
+
+from events.ids import CUSTOMER_PREFIX, make_id
+from events.ledger import first_hash, leaf_hash, next_hash
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.errors import BenchmarkFailed
+from tests.benchmarks.ours import CUSTOMERS, environment, prepare
+from tests.benchmarks.results import Fact
+
+NAME = "verify"
+TARGET = 100_000  # events/s
+MEMORY_MIB = 120.0
+SAMPLE_SECONDS = 0.05
+STATE = b'{"members": "those of a usual customer", "blob": "%b"}' % (b"x" * 500)
+METADATA = b'{"actor": "key_benchmark", "request": "%b"}' % (b"x" * 150)
+COLUMNS = (
+    "originator_id",
+    "originator_version",
+    "topic",
+    "state",
+    "merchant_id",
+    "position",
+    "recorded_at",
+    "hash",
+    "metadata",
+)
+HEAD = "UPDATE events.merchants SET position = $2, recorded_at = $3, hash = $4 WHERE id = $1"
+
+
+async def run(bench: Bench) -> None:
+    """Fill a ledger, verify it, sign it, verify it against what was signed."""
+    merchant_id = next(iter(await prepare(bench.databases, bench.directory, 1, NAME)))
+    await fill(bench, merchant_id)
+    kept = bench.directory / "checkpoint.jsonl"
+    await bench.settle(NAME)
+    await verify(bench, "Verify")
+    await customers(bench, "checkpoint", "--to", str(kept))
+    await verify(bench, "Verify against a checkpoint", "--checkpoint", str(kept))
+
+
+async def verify(bench: Bench, title: str, *options: str) -> None:
+    """Keep rate and memory. Raises BenchmarkFailed unless everything was looked at and is well."""
+    said, peak = await customers(bench, "verify", "--json", *options)
+    report = orjson.loads(said)
+    if not report["ok"] or report["events"] != bench.plan.ledger:
+        raise BenchmarkFailed(f"{title}: {report}")
+    bench.keep(Fact(title, report["events"] / report["seconds"], "events/s", at_least=TARGET))
+    bench.keep(Fact(f"{title}: memory of the process", peak / 2**20, "MiB", MEMORY_MIB))
+
+
+async def customers(bench: Bench, *arguments: str) -> tuple[bytes, int]:
+    """Run a command on the benchmark's database: what it said, and its largest memory in bytes."""
+    process = await asyncio.create_subprocess_exec(
+        *CUSTOMERS,
+        *arguments,
+        env=environment(bench.databases, bench.directory, NAME),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    ended, peak = asyncio.ensure_future(process.communicate()), 0
+    watched = psutil.Process(process.pid)
+    while not ended.done():
+        await asyncio.wait([ended], timeout=SAMPLE_SECONDS)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            peak = max(peak, watched.memory_info().rss)
+    said, _ = await ended
+    if process.returncode:
+        raise BenchmarkFailed(f"customers {' '.join(arguments)} ended with status {process.returncode}")
+    return said, peak
+
+
+async def fill(bench: Bench, merchant_id: str) -> None:
+    """A chained ledger, and its head."""
+    async with bench.databases.connected(NAME) as connection:
+        last: list[Any] = []
+        rows = ledger(merchant_id, bench.plan.ledger, last)
+        await connection.copy_records_to_table(
+            "customer_events", schema_name="events", columns=COLUMNS, records=rows, timeout=600
+        )
+        await connection.execute(HEAD, merchant_id, *last)
+        await connection.execute("VACUUM ANALYZE events.customer_events")
+
+
+def ledger(merchant_id: str, count: int, last: list[Any]) -> Iterator[tuple[Any, ...]]:
+    """So many events, five of each customer; `last` gets the last one's position, time and hash."""
+    digest, moment = first_hash(merchant_id), 1_700_000_000_000_000
+    for position in range(1, count + 1):
+        customer, version = divmod(position - 1, 5)
+        customer_id = make_id(CUSTOMER_PREFIX, customer, bytes(10))
+        topic = "CustomerUpdated" if version else "CustomerCreated"
+        moment += 1000
+        leaf = leaf_hash(position, moment, customer_id, version + 1, topic, METADATA, STATE)
+        digest = next_hash(digest, leaf)
+        yield customer_id, version + 1, topic, STATE, merchant_id, position, moment, digest, METADATA
+    last[:] = position, moment, digest
