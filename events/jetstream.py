@@ -26,6 +26,7 @@ CONNECT_SECONDS = 3
 REQUEST_SECONDS = 5.0
 BATCH_SECONDS = 10.0
 PING_SECONDS = 5
+ERASED_AT_ONCE = 64
 MOST_IN_A_BATCH = 1000
 """The server's limit of messages in one atomic batch."""
 
@@ -112,6 +113,28 @@ class JetStream:
     async def last(self, stream: str, subjects: str) -> StreamMessage | None:
         """The last message on these subjects (wildcards allowed), None when there is none."""
         return await self._get(stream, {"last_by_subj": subjects})
+
+    async def erase(self, stream: str, subject: str) -> None:
+        """Delete every message on a subject, and overwrite its bytes on the servers' disks.
+
+        STREAM.PURGE would forget the messages and leave their bytes in the files until those are compacted.
+        Raises BrokerRefused.
+        """
+        while sequences := await self._first_on(stream, subject, ERASED_AT_ONCE):
+            await asyncio.gather(
+                *(self._api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence}) for sequence in sequences)
+            )
+
+    async def _first_on(self, stream: str, subject: str, most: int) -> list[int]:
+        """The first sequences of a subject's messages, at most so many."""
+        found: list[int] = []
+        while len(found) < most:
+            after = found[-1] if found else 0
+            message = await self._get(stream, {"next_by_subj": subject, "seq": after + 1})
+            if message is None:
+                break
+            found.append(message.sequence)
+        return found
 
     # Out
 

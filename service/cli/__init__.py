@@ -17,6 +17,7 @@ from events.errors import BrokerError, MigrationError, StoreError
 from service.cli import (
     checkpoint,
     demo,
+    erase,
     keys,
     master_key,
     merchants,
@@ -79,6 +80,7 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("relay")(relay.relay)
 app.command("project")(project.project)
+app.command("erase")(erase.erase)
 app.command("migrate")(migrate.migrate)
 app.command("master-key")(master_key.master_key)
 app.command("verify")(verify.verify)

@@ -30,6 +30,7 @@ Port = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 MerchantId = Annotated[
     str | None,
     typer.Option("--merchant", metavar="MER_ID", help="One merchant's only.", show_default=False),

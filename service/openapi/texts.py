@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from service.errors import CustomerTooLarge, DuplicateEmail, InvalidCursor, ProjectionLagging
-from service.openapi.answers import Batch, Customer, CustomerList, Health, Ledger, Ready, Tombstone, Unready
+from service.openapi.answers import (
+    Batch,
+    Customer,
+    CustomerList,
+    ErasureCertificate,
+    Health,
+    Ledger,
+    Ready,
+    Tombstone,
+    Unready,
+)
 from service.openapi.examples import (
     BATCH,
     BATCH_RESULTS,
+    CERTIFICATE,
     CREATE_JOHN,
     JOHN,
     JOHN_PATCHED,
@@ -103,6 +114,27 @@ DELETE_CUSTOMER = About(
     "Frees the email address. The id answers with the tombstone from then on, also to a second delete.",
     (Answer(200, "The tombstone.", Tombstone, CHANGE_HEADERS, {"tombstone": TOMBSTONE}),),
     headers=("Idempotency-Key", "If-Match", *TRACING),
+    links=("getCustomer",),
+)
+
+ERASE_CUSTOMER = About(
+    "eraseCustomer",
+    "Erase a customer",
+    "Forgets the person for good, whether the customer is live or deleted: the key to its personal values is "
+    "destroyed, for every event that there ever was, and nobody can bring it back. Its id answers with the "
+    "tombstone; what was answered under an `Idempotency-Key` before is 410 `customer_erased`. The answer is "
+    "a signed certificate, the same however often it is asked for. Takes no body, and a key with the scope "
+    "`erase`.",
+    (
+        Answer(
+            200,
+            "The certificate.",
+            ErasureCertificate,
+            ("Idempotent-Replayed",),
+            {"certificate": CERTIFICATE},
+        ),
+    ),
+    headers=("Idempotency-Key", *TRACING),
     links=("getCustomer",),
 )
 

@@ -54,9 +54,10 @@ async def test_a_wildcard_for_an_id_is_an_unknown_id(api: RunningApi, route: Ope
     await api.client.created()
     before = await api.stored()
     body = {"name": "Mallory"} if route.body is not None else None
+    client = await api.client_with(frozenset({route.scope}))
     for wildcard in WILDCARDS:
         path = route.path.replace("{id}", quote(wildcard, safe=""))
-        answer = await api.client.request(route.method, path, body)
+        answer = await client.request(route.method, path, body)
         assert answer.refusal() == (404, "customer_not_found"), wildcard
     assert await api.stored() == before
 

@@ -21,7 +21,7 @@ from service.routes import OPEN_ROUTES, OPERATIONS
 DOCUMENT = document(OPERATIONS, OPEN_ROUTES)
 NOT_OF_OPERATIONS = {errors.NotFound, errors.MethodNotAllowed}
 """What is answered where there is no operation."""
-NOT_YET = {errors.CustomerErased, errors.IdempotencyKeyInUse}
+NOT_YET = {errors.IdempotencyKeyInUse}
 
 
 def operations() -> Iterator[tuple[str, Any]]:
