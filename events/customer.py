@@ -37,6 +37,8 @@ class Personal:
     customer_id: str
     version: int
     values: Values = field(repr=False)
+    erased: bool = False
+    """Whether there were values once that nobody can open any more."""
 
 
 class Customer(BaseAggregate[str]):
@@ -70,6 +72,8 @@ class Customer(BaseAggregate[str]):
         def apply(self, aggregate: Customer) -> None:
             """Take over the new values."""
             aggregate.values = aggregate.values | self.personal.values
+            if self.personal.erased:
+                aggregate.forget()
 
     class Deleted(Event):
         """The customer is no more; its email is free."""
@@ -79,6 +83,16 @@ class Customer(BaseAggregate[str]):
         def apply(self, aggregate: Customer) -> None:
             """Leave a tombstone."""
             aggregate.deleted = True
+
+    class Erased(Event):
+        """The customer's data key was destroyed, in the transaction that recorded this."""
+
+        TOPIC = "CustomerErased"
+
+        def apply(self, aggregate: Customer) -> None:
+            """Leave a tombstone without values."""
+            aggregate.forget()
+            aggregate.erased_in = self.originator_version
 
     class Snapshot(CanSnapshotAggregate[str], metaclass=MetaDomainEvent):
         """The state at a version, so that a long history need not be folded from its beginning."""
@@ -110,7 +124,7 @@ class Customer(BaseAggregate[str]):
 
         def mutate(self, _: None) -> Customer:
             """The customer as it was."""
-            return Customer.restore(
+            customer = Customer.restore(
                 self.originator_id,
                 self.originator_version,
                 self.merchant_id,
@@ -119,11 +133,20 @@ class Customer(BaseAggregate[str]):
                 modified_on=self.timestamp,
                 deleted=self.deleted,
             )
+            if self.personal.erased:
+                customer.forget()
+            return customer
 
     def __init__(self, merchant_id: str, personal: Personal) -> None:
         self.merchant_id = merchant_id
         self.values: Values = dict.fromkeys(MEMBERS) | personal.values
         self.deleted = False
+        self.erased = False
+        """Whether the person is forgotten. Then it is so as of every version: there are no values to show."""
+        self.erased_in: int | None = None
+        """The version that erased; None while a history is folded to an earlier one, or nobody was erased."""
+        if personal.erased:
+            self.forget()
 
     def __repr__(self) -> str:
         return f"Customer(id={self.id!r}, version={self.version}, deleted={self.deleted})"
@@ -160,6 +183,8 @@ class Customer(BaseAggregate[str]):
         customer.merchant_id = merchant_id
         customer.values = values
         customer.deleted = deleted
+        customer.erased = False
+        customer.erased_in = None
         return customer
 
     def recorded(self, moment: datetime) -> None:
@@ -186,6 +211,16 @@ class Customer(BaseAggregate[str]):
         """Delete; nothing happens when it is deleted already."""
         if not self.deleted:
             self.trigger_event(self.Deleted, timestamp=timestamp, merchant_id=self.merchant_id)
+
+    def erase(self, timestamp: datetime) -> None:
+        """Record that the person is to be forgotten; nothing happens when that is done already."""
+        if not self.erased:
+            self.trigger_event(self.Erased, timestamp=timestamp, merchant_id=self.merchant_id)
+
+    def forget(self) -> None:
+        """Become a tombstone without values, whatever was before."""
+        self.values = dict.fromkeys(MEMBERS)
+        self.deleted = self.erased = True
 
 
 # The library registers the topics of events that change an aggregate; a snapshot is none of those.

@@ -18,7 +18,7 @@ from events.customer import MEMBERS, Customer, Values
 from events.database import KEYED_LOOKUPS, Connection, Database, Row
 from events.errors import EventUnreadable
 from events.key_checks import prove_master_keys
-from events.loading import LATEST, Loaded, Loader, Wanted, mapper_with, open_data_key
+from events.loading import LATEST, Loaded, Loader, Wanted, is_erased, mapper_with, open_data_key
 from events.mapper import to_domain_event
 from events.master_keys import MasterKeys
 from events.queries import HISTORY_NEWER, HISTORY_OLDER, VERSION_AT
@@ -87,7 +87,7 @@ class History:
     async def _told(self, merchant_id: str, customer_id: str, rows: Sequence[Row]) -> list[Happened]:
         """The events of these rows, which follow one another."""
         first = rows[0]
-        if first["erased"]:
+        if is_erased(first):
             return [_happened(row, _unknown(row)) for row in rows]
         customer = await self._before(merchant_id, customer_id, first["version"])
         mapper = mapper_with(open_data_key(self._master_keys, merchant_id, customer_id, first))

@@ -14,12 +14,12 @@ from typing import NamedTuple
 from eventsourcing.persistence import Mapper, StoredEvent
 
 from events.customer import Customer
-from events.database import Connection, Row
+from events.database import Connection, Database, Row
 from events.errors import DataKeyMissing
 from events.mapper import make_mapper, read_event, to_domain_event
 from events.master_keys import MasterKeys
 from events.queries import LOAD_CUSTOMERS
-from events.sealing import DataKey
+from events.sealing import DataKey, ErasedKey
 
 LATEST = 2**62
 """A version no customer reaches."""
@@ -52,9 +52,9 @@ class Loaded(NamedTuple):
 
 
 class Loader:
-    """Answers batches of `Wanted` over one kept connection."""
+    """Answers batches of `Wanted` over one kept connection, or in a transaction."""
 
-    def __init__(self, connection: Connection, master_keys: MasterKeys) -> None:
+    def __init__(self, connection: Connection | Database.Transaction, master_keys: MasterKeys) -> None:
         self._connection = connection
         self._master_keys = master_keys
 
@@ -82,10 +82,20 @@ class Loader:
 
 
 def open_data_key(master_keys: MasterKeys, merchant_id: str, customer_id: str, row: Row) -> DataKey | None:
-    """The data key of a row with `wrapped_key` and `master_version`, if it has one."""
+    """The data key of a row with `wrapped_key` and `master_version`, if it has one; an erased one's stand-in.
+
+    Erasure leaves the key's row without the key. No row at all is nobody's doing that we know: None.
+    """
+    if is_erased(row):
+        return ErasedKey()
     if row["wrapped_key"] is None:
         return None
     return master_keys.unwrap(row["wrapped_key"], row["master_version"], merchant_id, customer_id)
+
+
+def is_erased(row: Row) -> bool:
+    """Whether the key's row is there without its key."""
+    return row["wrapped_key"] is None and row["master_version"] is not None
 
 
 def mapper_with(data_key: DataKey | None) -> Mapper[str]:

@@ -1,7 +1,8 @@
 """Master keys: they wrap the customers' data keys and key the HMACs of API keys.
 
 In: a text of lines `version:base64url of 32 bytes` (from a file of mode 0600, or a secret). Out: wrapped and
-opened data keys, derived keys, check values. The highest version wraps; all of them open.
+opened data keys, derived keys, check values. All of them open; which one wraps is decided by
+`key_checks.py`, the highest until then.
 """
 
 from __future__ import annotations
@@ -58,6 +59,16 @@ class MasterKeys:
             keys[version] = key
         return cls(keys)
 
+    def wrap_with(self, version: int) -> None:
+        """Wrap and sign by this version from now on. Raises MasterKeyMismatch if it is unknown."""
+        if version not in self._keys:
+            raise MasterKeyMismatch(_not_given(version, self.versions))
+        self.current = version
+
+    def new_line(self) -> str:
+        """The text of one new random master key, of the version after the highest."""
+        return self.generate_text(max(self._keys) + 1)
+
     @property
     def versions(self) -> list[int]:
         """The versions known, ascending."""
@@ -85,5 +96,9 @@ class MasterKeys:
     def _derived(self, version: int, purpose: str) -> bytes:
         """A key for another purpose, by HMAC-SHA256 over the purpose's name (RFC 5869, expand, one block)."""
         if version not in self._keys:
-            raise MasterKeyMismatch(f"master key version {version} is not among those given: {self.versions}")
+            raise MasterKeyMismatch(_not_given(version, self.versions))
         return hmac.digest(self._keys[version], purpose.encode() + b"\x01", "sha256")
+
+
+def _not_given(version: int, versions: list[int]) -> str:
+    return f"master key version {version} is not among those given: {versions}"

@@ -1,7 +1,8 @@
 """From outbox rows to messages: each event with its customer before and after it.
 
-In: a page of the outbox, in order. Out: a `Message` for each row. Customers are folded here, and kept in a
-bounded cache, since the next event of a customer mostly follows soon.
+In: a page of the outbox, in order. Out: a `Message` for each row, but for rows of erased customers: of them
+nothing leaves but that they were erased. Customers are folded here, and kept in a bounded cache, since the
+next event of a customer mostly follows soon.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from eventsourcing.persistence import StoredEvent
 from events.customer import Customer, Values
 from events.database import Connection, Row
 from events.errors import DataKeyMissing, EventUnreadable, MasterKeyMismatch, SealBroken
-from events.loading import Loader, Wanted, open_data_key
+from events.loading import Loader, Wanted, is_erased, open_data_key
 from events.mapper import make_mapper, to_domain_event, to_microseconds
 from events.master_keys import MasterKeys
 from events.message import Message, Recorded, customer_message, unreadable_message
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 _SECOND = 1_000_000  # µs
 
+
+ERASED = Customer.Erased.TOPIC
 
 UNREADABLE = (DataKeyMissing, SealBroken, EventUnreadable, MasterKeyMismatch)
 """What is wrong with one event alone, once the master keys were proved (`events/key_checks.py`)."""
@@ -57,7 +60,8 @@ class Outgoing:
         self._kept: OrderedDict[_Key, Customer] = OrderedDict()
 
     async def messages(self, rows: Sequence[Row]) -> list[Message]:
-        """The rows' messages, in order. Raises StoreUnavailable, MasterKeyMismatch."""
+        """The messages of those rows that have one, in order. Raises StoreUnavailable, MasterKeyMismatch."""
+        rows = [row for row in rows if row["topic"] == ERASED or not is_erased(row)]
         await self._load_what_is_missing(rows)
         made: list[Message] = []
         for number, row in enumerate(rows):
@@ -72,7 +76,8 @@ class Outgoing:
         """Have every customer at hand as it was before its first event among these."""
         first: dict[_Key, int] = {}
         for row in rows:
-            first.setdefault(_key(row), row["version"])
+            if row["topic"] != ERASED:
+                first.setdefault(_key(row), row["version"])
         wanted = [
             Wanted(*key, last_version=version - 1)
             for key, version in first.items()
@@ -91,6 +96,9 @@ class Outgoing:
     def _message(self, row: Row) -> Message:
         event = Recorded(*row[1:11])
         key = _key(row)
+        if event.topic == ERASED:
+            self._kept.pop(key, None)
+            return customer_message(event, 0, None, None)
         try:
             before = self._kept.pop(key) if self._has(key, event.version - 1) else None
             values: Values | None = before.values if before is not None else None

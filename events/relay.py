@@ -7,6 +7,10 @@ oldest first and deleted when acknowledged; nothing is skipped because it commit
 The fence: every batch names the sequence that the stream must end with. On a refusal, and after any outcome
 that is unknown, nothing is published until the stream's end has been compared with what is remembered
 (`events/reconciliation.py`).
+
+Erased customers: what is left of their events in the outbox goes without a message, and before
+`customer.erased` is published, all messages about the customer are deleted from the stream. Until then the
+row stays in the outbox, so whatever is interrupted is done again.
 """
 
 from __future__ import annotations
@@ -21,10 +25,11 @@ import structlog
 
 from events.database import Connection, Row
 from events.jetstream import MOST_IN_A_BATCH, JetStream
+from events.loading import is_erased
 from events.master_keys import MasterKeys
-from events.message import Message
-from events.outgoing import Outgoing
-from events.queries import MARK_PUBLISHED, OUTBOX_PAGE, TRY_RELAY_LOCK
+from events.message import STREAM, Message, subject_of
+from events.outgoing import ERASED, Outgoing
+from events.queries import DROP_FROM_OUTBOX, ERASED_AMONG, MARK_PUBLISHED, OUTBOX_PAGE, TRY_RELAY_LOCK
 from events.reconciliation import Reconciliation
 from events.supervision import supervised
 
@@ -45,6 +50,8 @@ LAST_PAUSE_SECONDS = 0.1
 LATE_SECONDS = 1.0
 """How much later than others numbered after it an event is expected to be committed; one that is later still
 is found at the next look, or when its merchant's next event shows the gap."""
+ERASURES_IN_A_PAGE = 50
+"""Each waits for some disk writes of NATS for every message that the customer has left."""
 LOOK_SECONDS = 5.0
 """How often the stream is looked at although nothing seems wrong."""
 
@@ -85,10 +92,18 @@ async def _relay(relay: Relay) -> None:
 
 
 class Page(NamedTuple):
-    """Outbox rows and their messages."""
+    """Outbox rows, and the messages of those that have one."""
 
     rows: list[Row]
     messages: list[Message]
+
+    def ids(self) -> list[int]:
+        """The rows' notification ids, ascending."""
+        return [row["notification_id"] for row in self.rows]
+
+    def erasures(self) -> list[Row]:
+        """The rows that tell of an erasure."""
+        return [row for row in self.rows if row["topic"] == ERASED]
 
 
 class Relay:
@@ -118,7 +133,7 @@ class Relay:
         """The next page, made while the one before was on its way."""
 
     async def relay_page(self) -> int:
-        """Publish a page of the outbox; how many. Raises StoreError, BrokerError."""
+        """Publish a page of the outbox; how many of its rows are gone. Raises StoreError, BrokerError."""
         if monotonic() - self._looked > LOOK_SECONDS:
             await self._look()
         page = await self._next_page()
@@ -135,19 +150,33 @@ class Relay:
         self._following = None
 
     async def _next_page(self) -> Page:
+        """The page to publish; it is asked as late as can be whether a customer in it was erased since."""
+        while await self._is_outdated(page := await self._made_page()):
+            self._following = None
+        return page
+
+    async def _is_outdated(self, page: Page) -> bool:
+        """Whether it tells of a customer that was erased after the page was read."""
+        told = {_key(row) for row in page.rows if row["topic"] != ERASED and not is_erased(row)}
+        if not told:
+            return False
+        merchant_ids, customer_ids = zip(*told, strict=True)
+        return bool(await self._session.fetch(ERASED_AMONG, merchant_ids, customer_ids))
+
+    async def _made_page(self) -> Page:
         page, self._following = self._following, None
         while self._trail and self._trail[0][0] < monotonic() - LATE_SECONDS:
             self._gone = self._trail.popleft()[1]
         page = page or await self._page_after(self._gone)
         if page is None:  # a row was committed late, below where the search began
             self._gone = 0
-            rows = await self._session.fetch(OUTBOX_PAGE, 0, self._page)
+            rows = up_to_erasures(await self._session.fetch(OUTBOX_PAGE, 0, self._page))
             page = Page(rows, await self._outgoing.messages(rows))
         return page
 
     async def _page_after(self, notification_id: int, leaving: Iterable[int] = ()) -> Page | None:
         """The rows beyond this one; None if one of them would overtake a row that is not among `leaving`."""
-        rows = await self._session.fetch(OUTBOX_PAGE, notification_id, self._page)
+        rows = up_to_erasures(await self._session.fetch(OUTBOX_PAGE, notification_id, self._page))
         before = set(leaving)
         for row in rows:
             if row["waiting_before"] is not None and row["waiting_before"] not in before:
@@ -156,17 +185,35 @@ class Relay:
         return Page(rows, await self._outgoing.messages(rows))
 
     async def _publish(self, page: Page) -> None:
+        """Have what the page tells in the stream, and its rows gone."""
+        for row in page.erasures():
+            await self._stream.erase(STREAM, subject_of(*_key(row)))
+        if page.messages:
+            await self._publish_messages(page)
+        else:
+            await self._session.fetch(DROP_FROM_OUTBOX, page.ids())
+        self._trail.append((monotonic(), page.ids()[-1]))
+
+    async def _publish_messages(self, page: Page) -> None:
         """Publish and mark; meanwhile, if there is more, make the next page."""
-        rows, messages = page
-        ids = [row["notification_id"] for row in rows]
+        ids = page.ids()
         publishing = asyncio.create_task(
-            self._stream.publish_batch(messages, last_sequence=self._last_sequence)
+            self._stream.publish_batch(page.messages, last_sequence=self._last_sequence)
         )
         try:
-            if len(rows) == self._page:
+            if len(ids) == self._page:
                 self._following = await self._page_after(ids[-1], leaving=ids)
         finally:
             self._last_sequence = await publishing
-        last_id = messages[-1].headers["Nats-Msg-Id"]
+        last_id = page.messages[-1].headers["Nats-Msg-Id"]
         await self._session.fetch(MARK_PUBLISHED, ids, self._last_sequence, last_id)
-        self._trail.append((monotonic(), ids[-1]))
+
+
+def up_to_erasures(rows: list[Row]) -> list[Row]:
+    """The rows up to the last erasure that there is time for before the session counts as idle."""
+    ends = [number for number, row in enumerate(rows, 1) if row["topic"] == ERASED]
+    return rows if len(ends) <= ERASURES_IN_A_PAGE else rows[: ends[ERASURES_IN_A_PAGE - 1]]
+
+
+def _key(row: Row) -> tuple[str, str]:
+    return row["merchant_id"], row["customer_id"]

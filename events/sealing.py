@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from events.customer import Personal
-from events.errors import SealBroken
+from events.errors import DataKeyMissing, SealBroken
 from events.randomness import random_bytes
 
 KEY_BYTES = 32
@@ -55,6 +55,23 @@ class DataKey:
             raise SealBroken(f"the sealed values of {customer_id} version {version} do not open") from error
         personal.values.update(orjson.loads(plain))
         return personal
+
+
+class ErasedKey(DataKey):
+    """Stands where an erased customer's key was: opens all that it sealed as nothing, and seals nothing."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        """There are no bytes."""
+
+    def seal(self, personal: Personal) -> str:
+        """Raises DataKeyMissing."""
+        raise DataKeyMissing(f"{personal.customer_id} is erased: nothing is sealed for it any more")
+
+    def open(self, merchant_id: str, customer_id: str, version: int, blob: str) -> Personal:  # noqa: ARG002
+        """No values, and that there were some."""
+        return Personal(merchant_id, customer_id, version, {}, erased=True)
 
 
 def _associated_data(personal: Personal) -> bytes:

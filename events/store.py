@@ -23,7 +23,7 @@ from events.lanes import Lanes
 from events.loading import Loaded, Loader, Wanted, mapper_with
 from events.mapper import from_microseconds
 from events.master_keys import MasterKeys
-from events.queries import SAVE_SNAPSHOT
+from events.queries import APPEND, SAVE_SNAPSHOT
 from events.sealing import DataKey
 
 log = structlog.get_logger(__name__)
@@ -108,6 +108,17 @@ class EventStore:
             change.customer.recorded(from_microseconds(outcome.recorded_at))
         if outcome.kind == "appended" and command.topic and command.version % SNAPSHOT_EVERY == 0:
             self._take_snapshot(change)
+        return outcome
+
+    async def append_within(self, transaction: Database.Transaction, change: Change) -> Outcome:
+        """The same as a part of a transaction, which keeps the merchant's ledger locked until its end.
+
+        For what has to be committed together with an event. Raises what the transaction raises.
+        """
+        rows = await transaction.fetch(APPEND, [self._command(change)])
+        outcome = Outcome(*rows[0])
+        if outcome.recorded_at is not None:
+            change.customer.recorded(from_microseconds(outcome.recorded_at))
         return outcome
 
     def _command(self, change: Change) -> Append:

@@ -29,7 +29,7 @@ from events.rendering import render_customer, render_tombstone
 from events.statements import Statement
 from projections.customer_change import CustomerChange, merchant_of, read_change
 from projections.delivery import Delivery
-from projections.parking import ParkedRow, park_customer, reason_of
+from projections.parking import ParkedRow, forget_parked, park_customer, reason_of
 from projections.progress import Place, lock_places, move
 from projections.queries import EVENTS_OF, HASHES_AT, NEXT_EVENTS, PUT_MESSAGES, PUT_ROWS, ROWS_OF
 from projections.search_terms import NO_TERMS, Terms, terms_of
@@ -232,6 +232,15 @@ async def retry_customer(
     events = await transaction.fetch(EVENTS_OF, merchant_id, customer_id)
     row = fold_row(merchant_id, None, events, master_keys)
     await put_rows(transaction, merchant_id, [row] if row else [])
+
+
+async def forget_customer(transaction: Database.Transaction, customer: Customer) -> None:
+    """Leave nothing of a customer but its tombstone, in the transaction that erases it.
+
+    The row is that of its last version: whatever was on its way to the row comes too late.
+    """
+    await put_rows(transaction, customer.merchant_id, [row_of(customer)])
+    await forget_parked(transaction, customer.merchant_id, customer.id)
 
 
 async def put_rows(

@@ -15,10 +15,12 @@ from typing import NamedTuple, TypeAlias
 
 from events.database import Database, Row
 from events.errors import StoreBusy, StoreError, StoreUnavailable
+from events.message import subject_of
 from events.strict_json import shown
 from projections.delivery import Delivery
 from projections.queries import (
     FIND_PARKED,
+    FORGET_PARKED,
     LIST_PARKED,
     PARK,
     PARKED_CUSTOMERS,
@@ -128,6 +130,12 @@ def reason_of(error: Exception) -> str:
 
 def _digest_of_customer(merchant_id: str, customer_id: str) -> bytes:
     return sha256(json.dumps([merchant_id, customer_id]).encode()).digest()
+
+
+async def forget_parked(transaction: Database.Transaction, merchant_id: str, customer_id: str) -> None:
+    """Drop what is parked of this customer and of messages about it. Billing's messages are billing's."""
+    subject = subject_of(merchant_id, customer_id)
+    await transaction.fetch(FORGET_PARKED, CUSTOMERS, subject, merchant_id, customer_id)
 
 
 # Out

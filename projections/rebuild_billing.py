@@ -52,6 +52,7 @@ async def _swap(database: Database, shadows: Shadows) -> None:
         await transaction.fetch(LOCK_INBOX)
         while await _apply_arrived(transaction) == PAGE:
             pass
+        await shadows.lock_live(transaction)
         await shadows.swap(transaction)
 
 

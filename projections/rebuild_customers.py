@@ -5,7 +5,8 @@ In: every customer's events. Out: a table that takes the live one's place, and p
 The ledgers' heads are noted first. Then each customer is folded from all its events, however many more come
 meanwhile; what lies beyond the heads is applied once more from there on, and passed over where a row has it.
 At last nobody moves the live progress while the rest is applied and the tables change places. So nothing is
-missed, and lists never go back. A read by id folds what its row lacks, whichever table it finds.
+missed, lists never go back, and nobody who was erased comes back. A read by id folds what its row lacks,
+whichever table it finds.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from projections.queries import (
     FORGET_PROGRESS,
     LOCK_ALL_PROGRESS,
     MERCHANTS_BEHIND,
-    POSITIONS,
     PUT_ROWS,
     ROWS_OF,
     TAKE_OVER_PROGRESS,
@@ -104,19 +104,21 @@ async def _come_near(database: Database, master_keys: MasterKeys, tell: Tell) ->
 
 async def _swap(database: Database, shadows: Shadows, master_keys: MasterKeys) -> None:
     async with database.transaction() as transaction:
-        live = await transaction.fetch(LOCK_ALL_PROGRESS, NAME)
-        come = {
-            row["merchant_id"]: row["position"] for row in await transaction.fetch(POSITIONS, SHADOW.name)
-        }
-        for merchant_id, position in live:
-            await _reach(transaction, merchant_id, position - come.get(merchant_id, 0), master_keys)
+        await transaction.fetch(LOCK_ALL_PROGRESS, NAME)
+        await _reach_heads(transaction, master_keys)
+        await shadows.lock_live(transaction)
+        # Whoever was erased a moment ago is in the live table as a tombstone, and must be so in the shadow.
+        await _reach_heads(transaction, master_keys)
         await transaction.fetch(TAKE_OVER_PROGRESS, SHADOW.name, NAME)
         await shadows.swap(transaction)
 
 
-async def _reach(
-    transaction: Database.Transaction, merchant_id: str, missing: int, master_keys: MasterKeys
-) -> None:
-    """Apply at least so many events, as far as there are any."""
-    while missing > 0 and (applied := await catch_up_within(transaction, merchant_id, master_keys, SHADOW)):
-        missing -= applied
+async def _reach_heads(transaction: Database.Transaction, master_keys: MasterKeys) -> None:
+    """Apply all that is there now, and what comes while a page is applied if it fits in."""
+    last_id = ""
+    while behind := await transaction.fetch(MERCHANTS_BEHIND, SHADOW.name, last_id, MERCHANTS):
+        for merchant_id, head, position in behind:
+            missing = head - position
+            while missing > 0:
+                missing -= await catch_up_within(transaction, merchant_id, master_keys, SHADOW) or missing
+        last_id = behind[-1]["id"]

@@ -20,6 +20,7 @@ from projections.queries import (
     BEGIN_REBUILD,
     DROP_SHADOWS,
     INDEX_SHADOW,
+    LOCK_LIVE,
     MAKE_SHADOW,
     SWAP_SHADOWS,
     TRY_REBUILD_LOCK,
@@ -53,12 +54,19 @@ class Shadows:
         for table in self._tables:
             await self.session.fetch(INDEX_SHADOW, table)
 
-    async def swap(self, transaction: Database.Transaction) -> None:
-        """Take the live tables' places when the transaction commits. Raises RebuildRefused.
+    async def lock_live(self, transaction: Database.Transaction) -> None:
+        """Keep everybody from the live tables until the transaction ends, which should be soon.
 
         Fails within 100 ms when somebody reads the tables for longer: to be tried again, by `patiently`.
         """
         await transaction.fetch(WAIT_BRIEFLY)
+        await transaction.fetch(LOCK_LIVE, list(self._tables))
+
+    async def swap(self, transaction: Database.Transaction) -> None:
+        """Take the places of the live tables, which are locked, when the transaction commits.
+
+        Raises RebuildRefused.
+        """
         (row,) = await transaction.fetch(SWAP_SHADOWS, self._run, list(self._tables))
         if not row["swapped"]:
             raise RebuildRefused("another rebuild has begun meanwhile: this one is given up")

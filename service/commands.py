@@ -1,10 +1,11 @@
-"""Changes over HTTP: create, update, delete. From a request to a result, or to a refusal."""
+"""Changes over HTTP: create, update, delete, erase. From a request to a result, or to a refusal."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from events.customer import Customer
+from events.erasure import Erased
 from events.ids import CUSTOMER_PREFIX, is_id
 from events.sealing import DataKey
 from events.store import Change
@@ -14,9 +15,11 @@ from service.changes import Decide, change_customer, change_of, update
 from service.creating import CreateParameters, create
 from service.customer_input import MAX_CUSTOMER_BYTES, parse_create, parse_patch
 from service.email_address import email_key
+from service.erasing import Request
 from service.errors import CustomerNotFound, InvalidRequest, VersionMismatch
 from service.parameters import Parameters
 from service.preconditions import matches_if_match
+from service.responses import certificate_response
 from service.results import Result, respond
 
 SHORTHAND_BYTES = 1024
@@ -62,6 +65,18 @@ async def delete_customer(call: Call, _: Parameters) -> web.Response:
         return change_of(call, customer, data_key, retry, email_release=email_key(email))
 
     return respond(await _change(call, retry, decide))
+
+
+async def erase_customer(call: Call, _: Parameters) -> web.Response:
+    """POST /v1/customers/{id}/erase."""
+    if await call.body():
+        raise InvalidRequest("This POST takes no body")
+    customer_id = call.request.match_info["id"]
+    retry = call.retry(None)
+    erased = Erased(call.merchant_id, customer_id if is_id(CUSTOMER_PREFIX, customer_id) else "")
+    request = Request(call.metadata(retry), *(retry or ()))
+    erasure = await call.services.eraser.erase(erased, request)
+    return certificate_response(erasure.certificate, replayed=erasure.replayed)
 
 
 def _require_match(call: Call, customer: Customer) -> None:

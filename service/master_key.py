@@ -1,7 +1,7 @@
 """Where the master key comes from: a setting, a file or, on the first run, chance.
 
 In: the settings. Out: `MasterKeys`. Whoever loses the file loses every customer's data: it is made once,
-durably, and never overwritten.
+durably, and only ever gets further versions.
 """
 
 from __future__ import annotations
@@ -42,6 +42,21 @@ def make_master_keys(path: Path) -> MasterKeys:
     except OSError as error:
         raise StartupError(f"the master key's file {path} cannot be written: {error.strerror}") from None
     return MasterKeys.from_text(text)
+
+
+def add_master_key(settings: Settings) -> MasterKeys:
+    """A new version behind those in the file, which is replaced whole; all of them.
+
+    Raises StartupError: the file cannot be read or written.
+    """
+    path = settings.master_key_path
+    master_keys = load_master_keys(settings)
+    try:
+        text = path.read_text().rstrip("\n") + "\n" + master_keys.new_line()
+        write_secret(path, text)
+    except OSError as error:
+        raise StartupError(f"the master key's file {path} cannot be written: {error.strerror}") from None
+    return parse(text, str(path))
 
 
 def parse(text: str, source: str) -> MasterKeys:

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 from events.history import version_at
 from events.loading import Wanted
 from service.call import Call
-from service.errors import CustomerNotFound, InvalidRequest
+from service.errors import CustomerErased, CustomerNotFound, InvalidRequest
 from service.moments import Moment
 from service.parameters import Expandable, whole_number, within
 from service.preconditions import etag
@@ -45,7 +45,7 @@ class GetParameters(Expandable):
 
 
 async def get_past_customer(call: Call, customer_id: str, asked: GetParameters) -> web.Response:
-    """The customer as of a version or a moment. Raises InvalidRequest, CustomerNotFound, StoreError."""
+    """The customer as of a version or a moment. Raises InvalidRequest, CustomerNotFound, CustomerErased."""
     if asked.version is not None and asked.as_of is not None:
         raise InvalidRequest("Give version or asOf, not both", param="asOf")
     if asked.expand is not None:
@@ -61,4 +61,6 @@ async def get_past_customer(call: Call, customer_id: str, asked: GetParameters) 
     customer = loaded.customer
     if customer is None or customer.version != version:
         raise CustomerNotFound
+    if customer.erased:
+        raise CustomerErased
     return respond_unless_known(call, rendered(customer), etag(version))

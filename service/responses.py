@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import orjson
 from aiohttp import web
 
 from projections.customer_list import Total
@@ -22,6 +24,14 @@ def customer_response(
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return web.Response(body=body, status=status, headers=headers)
+
+
+def certificate_response(certificate: Mapping[str, Any], *, replayed: bool) -> web.Response:
+    """A signed statement."""
+    headers = {"Content-Type": CONTENT_TYPE}
+    if replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return web.Response(body=orjson.dumps(certificate), headers=headers)
 
 
 def list_response(

@@ -16,7 +16,7 @@ from events.loading import Answered, Wanted
 from events.rendering import render_customer, render_tombstone
 from events.store import Change
 from service.call import Call, Retry
-from service.errors import DuplicateEmail, IdempotencyKeyReused, InternalError, Unauthorized
+from service.errors import CustomerErased, DuplicateEmail, IdempotencyKeyReused, InternalError, Unauthorized
 from service.preconditions import etag, matches_if_none_match
 from service.responses import customer_response, not_modified
 
@@ -90,4 +90,6 @@ async def _replay(call: Call, customer_id: str, version: int, status: int) -> Re
     loaded = await call.services.store.load(wanted)
     if loaded.customer is None:
         raise InternalError
+    if loaded.customer.erased and loaded.customer.erased_in is None:
+        raise CustomerErased  # what was answered showed what nobody can show any more
     return Result(loaded.customer, status, replayed=True)

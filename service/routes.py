@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from service.batch import create_customers
-from service.commands import create_customer, delete_customer, update_customer
+from service.commands import create_customer, delete_customer, erase_customer, update_customer
 from service.creating import CreateParameters
 from service.customer_input import CreateCustomer, CreateCustomers, PatchCustomer
 from service.edge import edge, endpoint
@@ -29,6 +29,7 @@ LIST = "/v1/customers"
 BATCH = "/v1/customers/batch"
 ONE = "/v1/customers/{id}"
 HISTORY = "/v1/customers/{id}/history"
+ERASE = "/v1/customers/{id}/erase"
 LEDGER = "/v1/ledger"
 
 NOT_BATCH = "{id:(?!batch$)[^/]+}"
@@ -66,6 +67,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         Body(PatchCustomer, (JSON, MERGE_PATCH)),
     ),
     Operation("DELETE", ONE, "write", delete_customer, Parameters, texts.DELETE_CUSTOMER),
+    Operation("POST", ERASE, "erase", erase_customer, Parameters, texts.ERASE_CUSTOMER),
     Operation("GET", LEDGER, "audit", get_ledger, Parameters, texts.GET_LEDGER),
 )
 

@@ -24,6 +24,8 @@ from projections.customer_list import LIST_SETTINGS
 from projections.customer_reader import CustomerReader
 from service.auth import Authenticator
 from service.client_address import Networks
+from service.erasing import Eraser
+from service.erasure_list import open_list
 from service.locks import KeyedLocks
 from service.rate_limit import RateLimits
 from service.settings import Settings
@@ -41,6 +43,7 @@ class Services:
     lists: Database
     """Connections for lists alone: they plan anew each time, and a long count keeps nothing else waiting."""
     authenticator: Authenticator
+    eraser: Eraser
     changing: KeyedLocks
     """One change of a customer at a time in this process: the others need not fail first."""
     rate_limits: RateLimits
@@ -63,7 +66,7 @@ SERVICES = web.AppKey("services", Services)
 async def open_services(
     settings: Settings, database_url: str, master_keys: MasterKeys
 ) -> AsyncIterator[Services]:
-    """The services on this database. Raises StoreUnavailable, MasterKeyMismatch."""
+    """The services on this database. Raises StoreUnavailable, MasterKeyMismatch, StartupError."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.connect(database_url))
         await check_master_keys(database, master_keys)
@@ -81,6 +84,9 @@ async def open_services(
                 deadline=settings.append_deadline_seconds,
             )
         )
+        listed = None
+        if settings.erasure_list is not None:
+            listed = await open_list(settings.erasure_list, database, master_keys)
         customers = await stack.enter_async_context(
             CustomerReader.open(
                 database_url,
@@ -96,6 +102,7 @@ async def open_services(
             database,
             lists,
             Authenticator(keys, master_keys, time.monotonic),
+            Eraser(store, database, master_keys, listed),
             KeyedLocks(CHANGES_IN_LINE, settings.append_deadline_seconds),
             RateLimits(time.monotonic),
             settings.trusted_proxies,

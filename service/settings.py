@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     """Where the master key's text is; see `master_key_path`."""
     master_key: SecretStr | None = None
     """The master key's text itself, instead of a file."""
+    erasure_list: Path | None = None
+    """Where to list erasures (a file that is not restored with the database): a start on a database that was
+    restored from a backup, and has somebody back who was erased, is then refused."""
     lanes: int = Field(default=1, ge=1, le=64)
     """Connections that append, and so the number of commits that can be under way.
 

@@ -25,6 +25,7 @@ from service.databases import DatabaseUrls, named_database, refuse_to_serve_as_a
 from service.demo import Demo, ensure_demo
 from service.embedded import EmbeddedPostgres
 from service.embedded_nats import EmbeddedNats
+from service.erasure_list import prove_erasures
 from service.errors import StartupError
 from service.master_key import has_master_keys, load_master_keys, make_master_keys
 from service.own_servers import Say, kept_running
@@ -58,6 +59,7 @@ async def run_up(
             async with Database.connect(urls.administrator) as administrator:
                 master_keys = await ensure_master_keys(settings, administrator)
                 demo = await ensure_demo(directory, administrator, master_keys)
+            await prove_erasures(settings.erasure_list, urls.application, master_keys)
             if not stop.is_set():
                 await serve(
                     settings,

@@ -106,4 +106,5 @@ ORDER BY e.merchant_id;
 SELECT k.wrapped_key, k.master_version
 FROM events.customer_keys AS k
 WHERE k.merchant_id = $1
-    AND k.customer_id = $2;
+    AND k.customer_id = $2
+    AND k.wrapped_key IS NOT NULL;

@@ -46,12 +46,16 @@ LEFT JOIN events.customer_events AS e
     AND e.originator_version <= w.last_version
 ORDER BY w.n, e.originator_version;
 
--- save_snapshot: keep the state of a long history at a version
+-- save_snapshot: keep the state of a long history at a version, unless its customer was erased meanwhile
 INSERT INTO events.customer_snapshots (originator_id, originator_version, topic, state, merchant_id)
-VALUES ($1, $2, $3, $4, $5)
+SELECT $1, $2, $3, $4, $5
+FROM events.customer_keys AS k
+WHERE k.merchant_id = $5
+    AND k.customer_id = $1
+    AND k.wrapped_key IS NOT NULL
 ON CONFLICT DO NOTHING;
 
--- history_older: a customer's events below a version, newest first; erased: its data key is destroyed
+-- history_older: a customer's events below a version, newest first
 SELECT
     e.position,
     e.originator_version AS version,
@@ -60,8 +64,7 @@ SELECT
     e.metadata,
     e.state,
     k.wrapped_key,
-    k.master_version,
-    k.customer_id IS NOT NULL AND k.wrapped_key IS NULL AS erased
+    k.master_version
 FROM events.customer_events AS e
 LEFT JOIN events.customer_keys AS k
     ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
@@ -71,7 +74,7 @@ WHERE e.originator_id = $2
 ORDER BY e.originator_version DESC
 LIMIT $4;
 
--- history_newer: a customer's events above a version, oldest first; erased: its data key is destroyed
+-- history_newer: a customer's events above a version, oldest first
 SELECT
     e.position,
     e.originator_version AS version,
@@ -80,8 +83,7 @@ SELECT
     e.metadata,
     e.state,
     k.wrapped_key,
-    k.master_version,
-    k.customer_id IS NOT NULL AND k.wrapped_key IS NULL AS erased
+    k.master_version
 FROM events.customer_events AS e
 LEFT JOIN events.customer_keys AS k
     ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
@@ -169,3 +171,87 @@ LEFT JOIN LATERAL (
 ) AS e ON true
 ORDER BY k.customer_id, e.originator_version
 LIMIT $6;
+
+-- last_event_of: a customer's last event
+SELECT
+    e.merchant_id,
+    e.originator_id AS customer_id,
+    e.originator_version AS version,
+    e.position,
+    e.recorded_at,
+    e.hash,
+    e.metadata,
+    e.topic
+FROM events.customer_events AS e
+WHERE e.merchant_id = $1
+    AND e.originator_id = $2
+ORDER BY e.originator_version DESC
+LIMIT 1;
+
+-- erasures_page: erased customers beyond this one, with the events that erased them, which are their last
+SELECT
+    e.merchant_id,
+    e.originator_id AS customer_id,
+    e.originator_version AS version,
+    e.position,
+    e.recorded_at,
+    e.hash,
+    e.metadata,
+    e.topic
+FROM (
+    SELECT c.merchant_id, c.customer_id
+    FROM events.customer_keys AS c
+    WHERE c.wrapped_key IS NULL
+        AND (c.merchant_id, c.customer_id) > ($1, $2::text)
+    ORDER BY c.merchant_id, c.customer_id
+    LIMIT $3
+) AS k
+CROSS JOIN LATERAL (
+    SELECT l.*
+    FROM events.customer_events AS l
+    WHERE l.originator_id = k.customer_id
+        AND l.merchant_id = k.merchant_id
+    ORDER BY l.originator_version DESC
+    LIMIT 1
+) AS e
+ORDER BY k.merchant_id, k.customer_id;
+
+-- not_erased: of these customers, those that are there and not erased; LIMIT makes each a look-up of its own, however it is planned
+SELECT w.merchant_id, w.customer_id
+FROM unnest($1::text[], $2::text[]) AS w (merchant_id, customer_id)
+CROSS JOIN LATERAL (
+    SELECT
+    FROM events.customer_keys AS c
+    WHERE c.merchant_id = w.merchant_id
+        AND c.customer_id = w.customer_id
+        AND c.wrapped_key IS NOT NULL
+    LIMIT 1
+) AS k;
+
+-- wrapped_keys_page: data keys beyond this one, with the versions of the master key that wrap them
+SELECT k.merchant_id, k.customer_id, k.wrapped_key, k.master_version
+FROM events.customer_keys AS k
+WHERE (k.merchant_id, k.customer_id) > ($1, $2::text)
+ORDER BY k.merchant_id, k.customer_id
+LIMIT $3;
+
+-- count_data_keys: how many rows there are to look at
+SELECT count(*) AS keys
+FROM events.customer_keys;
+
+-- rewrap: these data keys are wrapped by this version now, but for those that were destroyed meanwhile
+UPDATE events.customer_keys AS k
+SET wrapped_key = w.wrapped_key, master_version = $5
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[])
+    AS w (merchant_id, customer_id, was, wrapped_key)
+WHERE k.merchant_id = w.merchant_id
+    AND k.customer_id = w.customer_id
+    AND k.wrapped_key = w.was
+RETURNING k.customer_id;
+
+-- api_keys_by_version: how many API keys in force are kept by each version of the master key
+SELECT k.master_version, count(*) AS keys
+FROM events.api_keys AS k
+WHERE k.revoked_at IS NULL
+GROUP BY k.master_version
+ORDER BY k.master_version;

@@ -37,6 +37,22 @@ LEFT JOIN events.customer_keys AS k
     ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
 ORDER BY o.notification_id;
 
+-- erased_among: one of these customers that is erased; the inner LIMIT makes each a look-up of its own, however it is planned
+SELECT w.customer_id
+FROM unnest($1::text[], $2::text[]) AS w (merchant_id, customer_id)
+CROSS JOIN LATERAL (
+    SELECT
+    FROM events.customer_keys AS c
+    WHERE c.merchant_id = w.merchant_id
+        AND c.customer_id = w.customer_id
+        AND c.wrapped_key IS NULL
+    LIMIT 1
+) AS k
+LIMIT 1;
+
+-- drop_from_outbox: these leave no message
+SELECT events.drop_from_outbox($1);
+
 -- mark_published: these are in the stream, which ends with this sequence and id
 SELECT events.mark_published($1, $2, $3);
 

@@ -59,3 +59,8 @@ UPDATE projections.parked
 SET status = 'skipped'
 WHERE id = $1
 RETURNING id;
+
+-- forget_parked: messages about this customer, by their subject, and the customer itself go
+DELETE FROM projections.parked
+WHERE projection = $1
+    AND (subject = $2 OR (merchant_id = $3 AND customer_id = $4));

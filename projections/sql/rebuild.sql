@@ -13,6 +13,9 @@ SELECT projections.index_shadow($1);
 -- wait_briefly: readers must not queue up behind us
 SET LOCAL lock_timeout = '100ms';
 
+-- lock_live: nobody else reads or writes these tables
+SELECT projections.lock_live($1);
+
 -- swap_shadows: take the live tables' places, unless the shadows are another run's
 SELECT projections.swap_shadows($1, $2) AS swapped;
 
@@ -28,17 +31,12 @@ INSERT INTO projections.progress (projection, merchant_id, position, hash, epoch
 SELECT $1, m.id, m.position, m.hash, m.epoch
 FROM events.merchants AS m;
 
--- lock_all_progress: how far a projection has come with each merchant, for us alone to move
-SELECT merchant_id, position
+-- lock_all_progress: how far a projection has come with each merchant is for us alone to move
+SELECT
 FROM projections.progress
 WHERE projection = $1
 ORDER BY merchant_id
 FOR UPDATE;
-
--- positions: how far a projection has come with each merchant
-SELECT merchant_id, position
-FROM projections.progress
-WHERE projection = $1;
 
 -- take_over_progress: a projection is where another one is
 INSERT INTO projections.progress AS p (projection, merchant_id, position, hash, epoch)

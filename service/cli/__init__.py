@@ -17,6 +17,7 @@ from events.errors import BrokerError, MigrationError, StoreError
 from service.cli import (
     checkpoint,
     demo,
+    erase,
     history,
     keys,
     master_key,
@@ -82,6 +83,7 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("relay")(relay.relay)
 app.command("project")(project.project)
+app.command("erase")(erase.erase)
 app.command("migrate")(migrate.migrate)
 app.command("history")(history.history)
 app.command("replay")(replay.replay)

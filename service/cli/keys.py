@@ -11,6 +11,7 @@ import typer
 from events.database import Database
 from events.key_checks import check_master_keys
 from service.api_keys import ApiKey, create_key, limit_key, list_keys, revoke_key
+from service.cli import rotate_master
 from service.cli.options import AsJson, DataDir
 from service.cli.running import run
 from service.cli.tables import moment, show
@@ -20,7 +21,7 @@ from service.master_key import load_master_keys
 from service.rate_limit import DEFAULT_RATE, HIGHEST_RATE
 from service.settings import Settings, load_settings
 
-app = typer.Typer(help="Create, list, limit and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Create, list, limit and revoke API keys; renew the master key.", no_args_is_help=True)
 
 COLUMNS = ("id", "merchant", "name", "scopes", "from", "limit", "created", "revoked")
 
@@ -37,6 +38,9 @@ class Scope(StrEnum):
 def network(text: str) -> str:
     """An address or CIDR in its normal form; typer reports the ValueError as wrong usage."""
     return str(ip_network(text, strict=False))
+
+
+app.add_typer(rotate_master.app, name="rotate-master")
 
 
 @app.command("create")

@@ -11,6 +11,7 @@ from service.beside import beside
 from service.cli.options import DataDir
 from service.cli.running import run_until_signal
 from service.databases import find_database, find_nats
+from service.erasure_list import prove_erasures
 from service.logs import configure_logs
 from service.master_key import load_master_keys
 from service.projecting import run_projections
@@ -30,6 +31,7 @@ def project(data_dir: DataDir = None) -> None:
 
     async def work(stop: asyncio.Event) -> None:
         await prove_master_keys(database.application, master_keys)
+        await prove_erasures(settings.erasure_list, database.application, master_keys)
         async with beside([run_projections(database.application, nats_url, master_keys)], stop):
             typer.echo("projecting" if nats_url else "projecting customers, without NATS")
             await stop.wait()

@@ -13,6 +13,7 @@ from service.beside import beside
 from service.cli.options import DataDir
 from service.cli.running import run_until_signal
 from service.databases import find_database, find_nats
+from service.erasure_list import prove_erasures
 from service.errors import StartupError
 from service.logs import configure_logs
 from service.master_key import load_master_keys
@@ -34,6 +35,7 @@ def relay(data_dir: DataDir = None) -> None:
 
     async def work(stop: asyncio.Event) -> None:
         await prove_master_keys(database.application, master_keys)
+        await prove_erasures(settings.erasure_list, database.application, master_keys)
         relaying = run_relay(database.application, nats_url, master_keys, replicas=settings.stream_replicas)
         signing = run_checkpoints(
             database.application, nats_url, master_keys, seconds=settings.checkpoint_seconds

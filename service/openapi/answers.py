@@ -13,7 +13,16 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 from events.ids import CUSTOMER_PREFIX, ID_PATTERN
 from projections.customer_list import MOST_COUNTED
-from service.openapi.examples import BATCH_RESULTS, HISTORY, JOHN, LEDGER, LIST, TOMBSTONE
+from service.openapi.examples import (
+    BATCH_RESULTS,
+    CERTIFICATE,
+    HISTORY,
+    JOHN,
+    LEDGER,
+    LIST,
+    LISTED_TOMBSTONE,
+    TOMBSTONE,
+)
 
 CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
 
@@ -95,6 +104,28 @@ class Tombstone(TypedDict):
     deleted: Literal[True]
 
 
+@with_config(ConfigDict(json_schema_extra={"examples": [CERTIFICATE]}))
+class ErasureCertificate(TypedDict):
+    """That a customer was erased, and its place in the merchant's ledger; signed with Ed25519 (RFC 8032).
+
+    Signed are the bytes of `erasure`, a line feed, and the other members as JSON with sorted names and
+    without white space.
+    """
+
+    object: Literal["erasure_certificate"]
+    merchantId: str
+    customerId: CustomerId
+    erasedAt: Annotated[str, Field(description="RFC 3339, to the microsecond, UTC.")]
+    actor: Annotated[str | None, Field(description="The API key's id, or `operator`.")]
+    requestId: str | None
+    version: Annotated[int, Field(ge=2)]
+    position: Annotated[int, Field(ge=2)]
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="The ledger's hash at this position.")]
+    publicKey: Annotated[str, Field(description="Base64.")]
+    signature: Annotated[str, Field(description="Base64.")]
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [LISTED_TOMBSTONE]}))
 class ListedTombstone(Tombstone):
     """What is left of a deleted customer, in a list with `deleted=true`."""
 

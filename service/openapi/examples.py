@@ -46,6 +46,22 @@ JOHN_WITH_STATS: dict[str, Any] = JOHN | {"invoiceCount": 2, "chargeCount": 3, "
 
 TOMBSTONE: dict[str, Any] = {"id": ID, "object": "customer", "deleted": True}
 
+LISTED_TOMBSTONE: dict[str, Any] = TOMBSTONE | {"deletedAt": 1706558400}
+
+CERTIFICATE: dict[str, Any] = {
+    "object": "erasure_certificate",
+    "merchantId": "mer_01jd4q8w9zexampxexampxe001",
+    "customerId": ID,
+    "erasedAt": "2026-11-22T10:37:53.586050Z",
+    "actor": "key_1c9d2f6a8b3e4d70",
+    "requestId": "req_1c9d2f6a8b3e4d705f1e2d3c",
+    "version": 3,
+    "position": 17,
+    "hash": "7f3a" * 16,
+    "publicKey": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    "signature": "2NMXmTUhHF8dWyPdHUgyL5SaFmkgX1yOrmM5tyy9P7sQIjpuKwtaMp0kj4u0RR0ASVBdVvqOc8wPGd2sTgGqCA==",
+}
+
 BATCH: dict[str, Any] = {
     "customers": [
         CREATE_JOHN,

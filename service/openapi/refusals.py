@@ -11,6 +11,7 @@ from typing import Any
 from service.api_error import ApiError
 from service.errors import (
     BodyTooLarge,
+    CustomerErased,
     CustomerNotFound,
     Forbidden,
     HeadersTooLarge,
@@ -48,7 +49,7 @@ OF_ONE_CUSTOMER = (CustomerNotFound,)
 OF_CHANGES = (BodyTooLarge, UnsupportedMediaType)
 OF_BODIES = (InvalidJson,)
 OF_HEADERS: dict[str, tuple[type[ApiError], ...]] = {
-    "Idempotency-Key": (IdempotencyKeyReused,),
+    "Idempotency-Key": (IdempotencyKeyReused, CustomerErased),
     "If-Match": (VersionMismatch,),
 }
 
@@ -59,7 +60,7 @@ def refusals(operation: Operation[Any]) -> Errors:
     errors = [*OF_EVERY_OPERATION, *about.errors]
     if "{id}" in operation.path:
         errors += OF_ONE_CUSTOMER
-    if operation.scope == "write":
+    if operation.method != "GET":
         errors += OF_CHANGES
     if operation.body is not None:
         errors += OF_BODIES

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from service.errors import CustomerTooLarge, DuplicateEmail, InvalidCursor, ProjectionLagging
+from service.errors import CustomerErased, CustomerTooLarge, DuplicateEmail, InvalidCursor, ProjectionLagging
 from service.openapi.answers import (
     Batch,
     Customer,
     CustomerList,
+    ErasureCertificate,
     Health,
     History,
     Ledger,
@@ -17,6 +18,7 @@ from service.openapi.answers import (
 from service.openapi.examples import (
     BATCH,
     BATCH_RESULTS,
+    CERTIFICATE,
     CREATE_JOHN,
     HISTORY,
     JOHN,
@@ -82,7 +84,7 @@ GET_CUSTOMER = About(
     "Get a customer",
     "Always sees every change that was answered. The id of a deleted customer answers with its tombstone. "
     "With `version` or `asOf` it answers what it answered then, with that version's `ETag`; a customer that "
-    "was not there yet, or never came to that version, is not found.",
+    "was not there yet, or never came to that version, is not found; the past of an erased one is gone.",
     (
         Answer(
             200,
@@ -94,6 +96,7 @@ GET_CUSTOMER = About(
         Answer(304, "The client has this version already.", headers=("ETag",)),
     ),
     headers=("If-None-Match",),
+    errors=(CustomerErased,),
     links=("getCustomer", "getCustomerHistory", "updateCustomer", "deleteCustomer"),
 )
 
@@ -101,7 +104,8 @@ GET_HISTORY = About(
     "getCustomerHistory",
     "Get a customer's history",
     "Every change: when, by which key and request, and what each member was before and after. To go on, pass "
-    "the last version of a page as `startingAfter`. Also of deleted customers.",
+    "the last version of a page as `startingAfter`. Also of deleted customers; of erased ones it tells which "
+    "members changed, and `[erased]` in place of their values.",
     (Answer(200, "A page.", History, ("Link",), {"john": HISTORY}),),
 )
 
@@ -124,6 +128,27 @@ DELETE_CUSTOMER = About(
     "Frees the email address. The id answers with the tombstone from then on, also to a second delete.",
     (Answer(200, "The tombstone.", Tombstone, CHANGE_HEADERS, {"tombstone": TOMBSTONE}),),
     headers=("Idempotency-Key", "If-Match", *TRACING),
+    links=("getCustomer",),
+)
+
+ERASE_CUSTOMER = About(
+    "eraseCustomer",
+    "Erase a customer",
+    "Forgets the person for good, whether the customer is live or deleted: the key to its personal values is "
+    "destroyed, for every event that there ever was, and nobody can bring it back. Its id answers with the "
+    "tombstone; what was answered under an `Idempotency-Key` before is 410 `customer_erased`. The answer is "
+    "a signed certificate, the same however often it is asked for. Takes no body, and a key with the scope "
+    "`erase`.",
+    (
+        Answer(
+            200,
+            "The certificate.",
+            ErasureCertificate,
+            ("Idempotent-Replayed",),
+            {"certificate": CERTIFICATE},
+        ),
+    ),
+    headers=("Idempotency-Key", *TRACING),
     links=("getCustomer",),
 )
 

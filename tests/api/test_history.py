@@ -106,6 +106,23 @@ async def test_a_deleted_customer_keeps_its_history(api: RunningApi) -> None:
     assert told[0]["changes"] == {}
 
 
+async def test_of_an_erased_customer_it_tells_which_members_changed_when_and_no_values(
+    api: RunningApi,
+) -> None:
+    client = await auditor(api)
+    customer_id = (await client.created(address=ADDRESS))["id"]
+    await client.patch(customer_id, name="Jo", address={"city": "Paris"})
+    before = await events(client, customer_id)
+    answer = await client.request("POST", f"/v1/customers/{customer_id}/erase")
+    assert answer.status == 200
+    erased, updated, created = await events(client, customer_id)
+    assert (erased["type"], erased["version"], erased["changes"]) == ("customer.erased", 3, {})
+    gone = {"from": "[erased]", "to": "[erased]"}
+    assert updated == before[0] | {"changes": {"name": gone, "address": gone}}
+    assert created == before[1] | {"changes": {"email": gone, "name": gone, "address": gone}}
+    assert await versions(client, customer_id, "?limit=1&startingAfter=3") == ([2], True)
+
+
 async def test_pages_go_on_beyond_a_version_in_either_order(api: RunningApi) -> None:
     client = await auditor(api)
     customer_id = await renamed(client, 4)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from service.api_keys import SCOPES
 from tests.support.api import Answer, Client, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -110,6 +111,17 @@ async def test_unknown_foreign_and_malformed_ids_had_no_past_either(api: Running
         for query in ("version=1", "asOf=253402300799"):
             answer = await past(api.client, customer_id, query)
             assert answer.refusal() == (404, "customer_not_found")
+
+
+async def test_the_past_of_an_erased_customer_is_gone(api: RunningApi) -> None:
+    client = await api.client_with(frozenset(SCOPES))
+    customer_id = (await client.created())["id"]
+    (moment,) = await moments(api, customer_id)
+    await client.request("POST", f"/v1/customers/{customer_id}/erase")
+    for query in ("version=1", "version=2", f"asOf={moment.timestamp():.0f}", "asOf=253402300799"):
+        assert (await past(client, customer_id, query)).refusal() == (410, "customer_erased"), query
+    assert (await past(client, customer_id, "version=3")).refusal() == (404, "customer_not_found")
+    assert (await past(client, customer_id, "asOf=1")).refusal() == (404, "customer_not_found")
 
 
 async def test_if_none_match_works_on_the_past(api: RunningApi) -> None:

@@ -6,7 +6,6 @@ from typing import Any, get_args
 
 import pytest
 
-from service.api_keys import SCOPES
 from service.operation import Operation
 from service.parameters import CursorId
 from service.routes import BATCH, LEDGER, LIST, OPERATIONS
@@ -64,14 +63,15 @@ async def test_another_merchants_id_answers_like_an_unknown_and_a_malformed_one(
         await victim.client.delete(foreign)
     if swept:
         await api.sweep()
-    client = await api.client_with(frozenset(SCOPES))
     stored, own = await victim.stored(), await api.stored()
+    client = await api.client_with(frozenset({route.scope}))
+    body = BODIES[route.method] if route.body else None
     unknown = foreign[:-1] + ("0" if foreign[-1] != "0" else "1")
     for headers in CONDITIONS:
         answers = {}
         for customer_id in (unknown, foreign, "cus_1"):
             path = route.path.format(id=customer_id)
-            answer = await client.request(route.method, path, BODIES.get(route.method), headers)
+            answer = await client.request(route.method, path, body, headers)
             assert answer.refusal() == (404, "customer_not_found")
             assert b"anary" not in answer.body
             answers[customer_id] = visible(answer, customer_id)

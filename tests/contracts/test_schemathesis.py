@@ -18,7 +18,7 @@ from tests.support.api import running_api
 from tests.support.databases import TestDatabase
 
 ROOT = Path(__file__).resolve().parents[2]
-SCOPES = frozenset(["read", "write", "audit"])
+SCOPES = frozenset(["read", "write", "audit", "erase"])
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 

@@ -137,6 +137,20 @@ async def test_a_customer_may_live_and_die_in_one_batch(appender: Appender) -> N
     assert await appender.check() == {M1: 3}
 
 
+async def test_a_customer_may_be_created_and_erased_in_one_batch(appender: Appender) -> None:
+    assert (
+        await appender.kinds(
+            creating(C1, A),
+            changing(C1, 2, topic="CustomerErased", email_release=A),
+            creating(C2, A),
+        )
+        == ["appended"] * 3
+    )
+    keys = await appender.rows("customer_keys")
+    assert [(row["customer_id"], row["wrapped_key"] is None) for row in keys] == [(C1, True), (C2, False)]
+    assert await appender.check() == {M1: 3}
+
+
 async def test_merchants_mixed_in_a_batch_keep_their_own_ledgers_emails_and_keys(
     appender: Appender,
 ) -> None:
@@ -177,6 +191,7 @@ class Model:
         self.written: dict[tuple[str, str, int], bytes | None] = {}
         self.claims: dict[tuple[str, str | None], str] = {}
         self.keys: dict[tuple[str, bytes], tuple[Append, bytes | None]] = {}
+        self.erased: set[tuple[str, str]] = set()
 
     def append(self, command: Append) -> str:
         merchant, customer, version = command[:3]
@@ -205,6 +220,8 @@ class Model:
         if command.topic:
             self.versions[merchant, customer] = version
             self.written[merchant, customer, version] = command.state
+        if command.topic == "CustomerErased":
+            self.erased.add((merchant, customer))
         if command.idempotency_key:
             self.keys[merchant, command.idempotency_key] = command, command.fingerprint
 
@@ -226,6 +243,8 @@ def any_command(chance: random.Random) -> Append:
     claim, release = chance.choice(emails), chance.choice(emails)
     if claim == release:
         release = None
+    if chance.random() < 0.3:
+        more["topic"] = "CustomerErased"
     return changing(
         customer, version, merchant, state=state, email_claim=claim, email_release=release, **more
     )
@@ -252,3 +271,8 @@ async def test_any_batches_are_answered_as_the_plainest_model_answers_them(
         for row in await appender.rows("customer_events")
     }
     assert heads == model.versions
+    keys = await appender.rows("customer_keys")
+    erased = {(row["merchant_id"], row["customer_id"]) for row in keys if row["wrapped_key"] is None}
+    assert erased == model.erased
+    assert len(erased) > 1
+    assert len(keys) == len(heads)

@@ -42,7 +42,7 @@ async def test_it_is_volatile_so_that_every_statement_sees_what_was_committed_la
     assert function["provolatile"] == b"v"
 
 
-@pytest.mark.parametrize("name", ["append", "write"])
+@pytest.mark.parametrize("name", ["append", "write", "destroy_key"])
 async def test_its_functions_trust_no_search_path_and_are_not_for_everyone(
     appender: Appender, name: str
 ) -> None:
@@ -89,6 +89,8 @@ async def test_a_table_of_the_session_s_own_does_not_stand_in_for_the_store_s(ap
         "DELETE FROM events.outbox",
         "UPDATE events.api_keys SET revoked_at = NULL",
         "SELECT events.write(NULL, NULL)",
+        "SELECT events.destroy_key('m', 'c')",
+        "UPDATE events.customer_keys SET wrapped_key = NULL",
         "ALTER TABLE events.customer_events DISABLE TRIGGER ALL",
         "DROP TABLE events.customer_events",
         "CREATE TABLE events.mine (id text)",

@@ -223,6 +223,38 @@ async def test_the_customer_of_another_merchant_is_no_customer(appender: Appende
     assert refused == Outcome("version_conflict", None, None, C1, 0, None)
 
 
+async def test_an_erasure_destroys_the_key_of_its_customer_alone_and_leaves_the_key_s_row(
+    appender: Appender,
+) -> None:
+    await appender.append(creating(C1, A), creating(C2, B), creating(C1, A, merchant=M2))
+    for merchant, customer in ((M1, C1), (M1, C2), (M2, C1)):
+        await appender.raw.execute(
+            "INSERT INTO events.customer_snapshots VALUES ($1, 1, 'CustomerSnapshot', '', $2)",
+            customer,
+            merchant,
+        )
+    erasing = changing(C1, 2, topic="CustomerErased", email_release=A)
+    [outcome] = await appender.append(erasing)
+    assert (outcome.kind, outcome.position) == ("appended", 3)
+    assert await appender.append(erasing) == [outcome._replace(kind="already")]
+    keys = {(row["merchant_id"], row["customer_id"]): row for row in await appender.rows("customer_keys")}
+    assert {key for key, row in keys.items() if row["wrapped_key"] is None} == {(M1, C1)}
+    assert len(keys) == 3
+    snapshots = await appender.rows("customer_snapshots", "merchant_id, originator_id")
+    assert [(row["merchant_id"], row["originator_id"]) for row in snapshots] == [(M1, C2), (M2, C1)]
+    assert [row["customer_id"] for row in await appender.rows("email_claims")] == [C2, C1]
+    assert await appender.check() == {M1: 3, M2: 1}
+
+
+async def test_an_erasure_that_is_refused_destroys_nothing(appender: Appender) -> None:
+    await appender.append(creating(C1, A))
+    before = await appender.everything()
+    assert await appender.kinds(changing(C1, 3, topic="CustomerErased", email_release=A)) == [
+        "version_conflict"
+    ]
+    assert await unchanged(appender, before)
+
+
 async def test_no_commands_have_no_outcomes(appender: Appender) -> None:
     assert await appender.append() == []
 

@@ -70,12 +70,13 @@ async def test_it_reveals_nothing_of_other_customers(store: Store) -> None:
     assert C3.encode() not in text
 
 
-async def test_a_deleted_customer_and_one_whose_key_is_gone_are_proved_too(store: Store) -> None:
+async def test_a_deleted_and_an_erased_customer_are_proved_too(store: Store) -> None:
     await fill(store)
     assert script.verify(await prove(store, C3))[-1].split()[1] == "CustomerDeleted"
-    await forge(store, f"DELETE FROM events.customer_keys WHERE customer_id = '{C1}'")
+    await store.erase(C1)
     history = await prove(store, C1)
     assert history["dataKey"] is None
+    assert script.verify(history)[-1].split()[1] == "CustomerErased"
     assert len([line for line in script.verify(history) if "the key is not there" in line]) == 3
 
 

@@ -7,10 +7,8 @@ one of them deleted. Out: every column of every table and every line of the logs
 from __future__ import annotations
 
 from base64 import b64encode
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -19,6 +17,7 @@ from events.sealing import DataKey
 from events.store import SNAPSHOT_EVERY
 from service.embedded import EmbeddedPostgres
 from tests.support.api import Client, Operator
+from tests.support.canary import CHANGED, PERSON, Columns, columns, found_in, readable, texts
 from tests.support.databases import fresh_database
 from tests.support.deployment import Deployment, deployed
 from tests.support.serve import comes_about
@@ -26,38 +25,10 @@ from tests.support.sweeping import sweep
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PERSON: dict[str, Any] = {
-    "email": "Canary.Mailbox@personal-canary.example.com",
-    "name": "Canaria Namesworth",
-    "phone": "+4915199887766",
-    "address": {
-        "line1": "17 Canary Wharf Lane",
-        "line2": "Canaryfloor 9",
-        "city": "Canaryville",
-        "state": "Canarystate",
-        "postalCode": "CN-778899",
-        "country": "DE",
-    },
-    "companyName": "Canary Holdings",
-    "taxId": "CANARY-112233",
-    "description": "Sings like a canary, née Kanarienvögelchen",
-    "metadata": {"canarykey": "canaryvalue"},
-}
-CHANGED: dict[str, Any] = {
-    "email": "moved@second-canary.example.com",
-    "name": "Finchley Namesworth",
-    "phone": "+4915100112233",
-    "address": {"line1": "99 Finch Passage", "postalCode": "FN-665544"},
-    "companyName": None,
-    "metadata": {"finchkey": "finchvalue", "canarykey": None},
-}
 OTHER = {"email": "goner@third-canary.example.com", "name": "Goneril Shortlife"}
 CLIENTS_KEY = "the-key-of-canary@example.com"
 TOLD = {"Idempotency-Key": CLIENTS_KEY, "User-Agent": "canary-agent/1.0", "X-Correlation-Id": "c-1"}
 ELSEWHERE = ["nobody@fourth-canary.example.com", "canary-agent/1.0", CLIENTS_KEY]
-
-Columns = dict[tuple[str, str], list[bytes]]
-"""Every value of every column, by table and column."""
 
 WHERE_IT_MUST_BE = {
     ("projections.customers", "body"),
@@ -147,20 +118,6 @@ async def has_snapshot(operator: Operator) -> bool:
     return bool(await operator.select("SELECT FROM events.customer_snapshots"))
 
 
-async def columns(operator: Operator) -> Columns:
-    """Everything in every table of ours."""
-    tables = await operator.select(
-        "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
-        "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-    )
-    found: Columns = defaultdict(list)
-    for (table,) in tables:
-        for row in await operator.select(f"SELECT * FROM {table}"):
-            for column, value in row.items():
-                found[table, column].append(value if isinstance(value, bytes) else str(value).encode())
-    return found
-
-
 async def unwrapped(deployment: Deployment) -> list[bytes]:
     """The customers' data keys themselves."""
     rows = await deployment.operator.select("SELECT * FROM events.customer_keys")
@@ -178,50 +135,7 @@ def master_keys(deployment: Deployment) -> list[bytes]:
     return list(deployment.operator.master_keys._keys.values())
 
 
-def texts(value: Any) -> Iterable[str]:
-    """The personal texts in a member's value, metadata's keys too; two letters of a country are none."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from texts(part)
-            if key.endswith("key"):
-                yield key
-    elif value is not None and len(value) > 2:
-        yield value
-
-
 PERSONAL = [text.encode() for text in [*texts(PERSON), *texts(CHANGED), *texts(OTHER), *ELSEWHERE]]
-
-
-def spellings(value: bytes) -> list[bytes]:
-    """A value as it is, folded, escaped, in hex, in UTF-16, and inside of base64 wherever it may begin."""
-    plain = [value, value.lower()]
-    encoded = [value.hex().encode()]
-    try:
-        text = value.decode()
-        plain += [text.encode("utf-16-le"), text.encode("unicode_escape")]
-    except UnicodeDecodeError:
-        pass  # a raw key
-    for spelling in plain[:2]:
-        for offset in range(3):
-            inner = b64encode(bytes(offset) + spelling)[4 if offset else 0 : -4]
-            encoded += [inner, inner.translate(bytes.maketrans(b"+/", b"-_"))]
-    return plain + encoded
-
-
-def found_in(values: Iterable[bytes], wanted: Iterable[bytes]) -> list[bytes]:
-    """Those of the wanted values that can be read in these."""
-    whole = b"\n".join(values)
-    texts_found = (whole, whole.lower())
-    return [
-        value
-        for value in wanted
-        if any(spelling in text for spelling in spellings(value) for text in texts_found)
-    ]
-
-
-def readable(tables: Columns, wanted: Iterable[bytes]) -> set[tuple[str, str]]:
-    """The columns in which any of the wanted values can be read."""
-    return {column for column, values in tables.items() if found_in(values, wanted)}
 
 
 @pytest.mark.parametrize("value", PERSONAL)

@@ -20,18 +20,23 @@ from events.database import KEYED_LOOKUPS
 from events.loading import LATEST
 from events.queries import (
     APPEND,
+    ERASED_AMONG,
+    ERASURES_PAGE,
     HISTORY,
     HISTORY_NEWER,
     HISTORY_OLDER,
     LAST_CHECKPOINT,
+    LAST_EVENT_OF,
     LEDGER_ENDS,
     LEDGER_RANGE,
     LOAD_CUSTOMERS,
     MERCHANTS_OF,
     MERKLE_NODES,
     NEXT_LEDGER,
+    NOT_ERASED,
     REPLAY_PAGE,
     VERSION_AT,
+    WRAPPED_KEYS_PAGE,
 )
 from events.statements import Statement
 from projections.queries import (
@@ -136,6 +141,7 @@ NOBODY: list[Any] = [None] * 16
 
 ON_KEPT_CONNECTIONS: dict[str, tuple[Statement, list[Any]]] = {
     "load_customers": (LOAD_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, SOME_KEYS, [LATEST] * 16]),
+    "erased_among": (ERASED_AMONG, [SOME_MERCHANTS, SOME_CUSTOMERS]),
     "read_customers by id": (READ_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, NOBODY]),
     "read_customers by email": (READ_CUSTOMERS, [SOME_MERCHANTS, NOBODY, ["1@example.com"] * 16]),
 }
@@ -155,6 +161,10 @@ IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
     "stats_of known ones": (STATS_OF, [M1, [f"cus_1_{number}" for number in range(1, 101)]]),
     "owners_of": (OWNERS_OF, [SOME_CUSTOMERS]),
     "fingerprints_of": (FINGERPRINTS_OF, [SOME_MERCHANTS, ["CHARGES"] * 16, SOME_CUSTOMERS]),
+    "last_event_of": (LAST_EVENT_OF, [M1, "cus_1_1"]),
+    "erasures_page": (ERASURES_PAGE, [M1, "cus_1_1", 100]),
+    "not_erased": (NOT_ERASED, [SOME_MERCHANTS, SOME_CUSTOMERS]),
+    "wrapped_keys_page": (WRAPPED_KEYS_PAGE, [M1, "cus_1_1", 100]),
     "ledger_range": (LEDGER_RANGE, [M1, 100, 200]),
     "next_ledger": (NEXT_LEDGER, [M1]),
     "last_checkpoint": (LAST_CHECKPOINT, [M1, 1]),

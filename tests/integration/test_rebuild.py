@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from events.database import Database
+from events.erasure import Erased
 from events.errors import StoreBusy
 from events.statements import Statement
 from projections.customer_reader import CustomerReader
@@ -18,9 +19,11 @@ from projections.parking import list_parked
 from projections.queries import BEGIN_REBUILD, MAKE_SHADOW
 from projections.rebuild_customers import rebuild_customers
 from projections.shadows import RebuildRefused, shadows_of
+from service.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import run_sql
 from tests.support.read_models import check_read_model, read_model
+from tests.support.serve import comes_about
 from tests.support.store import C1, C2, M1, M2, Store, connected, customer_id
 from tests.support.sweeping import sweep
 from tests.support.terminal import CommandLine
@@ -39,6 +42,7 @@ SELECT 'table', relname, concat(relacl, relowner::regrole, reloptions, relpersis
 FROM pg_class WHERE oid = 'projections.{0}'::regclass
 ORDER BY 1, 2
 """
+FILLED = "SELECT FROM pg_indexes WHERE schemaname = 'projections_rebuilt' AND indexname LIKE '%by_creation'"
 COUNT = Statement("count", "SELECT count(*) AS count FROM projections.customers")
 WRITERS = 5
 TABLES = ("customers", "charges", "invoices", "customer_stats")
@@ -152,7 +156,7 @@ async def test_a_swap_gives_way_to_a_slow_reader_and_keeps_nobody_waiting(store:
             async with shadows_of(store.admin_url, ["customers"]) as shadows:
                 with pytest.raises(StoreBusy):
                     async with store.admin.transaction() as transaction:
-                        await shadows.swap(transaction)
+                        await shadows.lock_live(transaction)
             rebuilding = asyncio.create_task(rebuild(store))
             done, _ = await asyncio.wait([rebuilding], timeout=0.5)
             assert not done
@@ -179,6 +183,28 @@ async def test_a_customer_that_cannot_be_read_is_parked_and_keeps_what_could_be(
         key: row for key, row in before.items() if key != (M1, C1)
     }
     assert after[M1, C1].version == 1
+
+
+async def test_who_is_erased_while_the_shadow_waits_is_a_tombstone_when_it_takes_its_place(
+    store: Store,
+) -> None:
+    await some_history(store)
+    await sweep(store.database, store.master_keys)
+    eraser = Eraser(store.events, store.database, store.master_keys, None)
+    async with connected(store.url) as reader:
+        async with reader.transaction():
+            await reader.execute("SELECT FROM projections.customers")
+            rebuilding = asyncio.create_task(rebuild(store))
+
+            async def is_filled() -> bool:
+                return bool(await store.select(FILLED))
+
+            await comes_about(is_filled, what="a filled shadow")
+            await eraser.erase(Erased(M1, C1), Request(b"{}"))
+        await rebuilding
+    row = (await read_model(store.admin_url))[M1, C1]
+    assert (row.deleted, row.version) == (True, 3)
+    assert await check_read_model(store.admin_url, store.master_keys) == 3
 
 
 class Traffic:

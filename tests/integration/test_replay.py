@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from events.erasure import Erased
 from events.ids import CUSTOMER_PREFIX, make_id
 from events.mapper import from_microseconds
 from events.master_keys import MasterKeys
 from events.message import rfc3339
+from service.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import run_sql
 from tests.support.read_models import read_model
@@ -187,6 +189,22 @@ async def test_a_customer_that_cannot_be_read_is_left_out_and_named(
     said = await command_line.run("replay", "--merchant", M1, "--to", str(file), status=1)
     assert said == f"{C1} cannot be read: CustomerForgotten of {C1} version 2 cannot be read"
     assert [one["id"] for one in lines(file.read_text())] == [C2]
+
+
+async def test_an_erased_customer_is_a_tombstone_at_any_moment(
+    store: Store, command_line: CommandLine
+) -> None:
+    await some_history(store)
+    eraser = Eraser(store.events, store.database, store.master_keys, None)
+    await eraser.erase(Erased(M1, C1), Request(b"{}"))
+    gone = {"id": C1, "object": "customer", "deleted": True}
+    assert lines(await command_line.run("replay", "--merchant", M1))[0] == gone
+    rows = await store.select("SELECT recorded_at FROM events.customer_events WHERE position = 1")
+    moment = rfc3339(from_microseconds(rows[0]["recorded_at"]))
+    assert gone in lines(await command_line.run("replay", "--merchant", M1, "--until", moment))
+    assert await command_line.run("export", "--merchant", M1) == ""
+    await swept(store)
+    assert await command_line.run("replay", "--merchant", M1, "--compare") == ""
 
 
 async def test_an_unknown_merchant_and_a_wrong_key_are_errors(

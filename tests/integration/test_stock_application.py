@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -83,10 +84,10 @@ def application(request: pytest.FixtureRequest, ledgers: TestDatabase) -> Iterat
 
 
 async def loaded(
-    store: Store, application: CustomerApplication, customer_id: str, *merchant: str
+    store: Store, application: CustomerApplication, customer_id: str, *merchant: str, **wanted: Any
 ) -> Customer:
     """The customer as the store loads it; its data key goes to the application."""
-    found = await store.load(customer_id, *merchant)
+    found = await store.load(customer_id, *merchant, **wanted)
     assert found.customer is not None
     assert found.data_key is not None
     application._keys[found.customer.merchant_id, customer_id] = found.data_key
@@ -132,6 +133,19 @@ async def test_it_replays_a_customer_as_of_any_version(
         ours = (await history.load(C1, last_version=version)).customer
         theirs = await replayed(application, C1, version)
         assert ours is not None
+        assert state(theirs) == state(ours)
+
+
+async def test_it_replays_an_erased_customer_as_a_tombstone_as_of_any_version(
+    history: Store, application: CustomerApplication
+) -> None:
+    await comes_about(lambda: snapshot_kept(history))
+    await history.erase(C1)
+    for version in (None, 1, 101, CHANGES + 3):
+        wanted = {} if version is None else {"last_version": version}
+        ours = await loaded(history, application, C1, **wanted)
+        theirs = await replayed(application, C1, version)
+        assert (theirs.deleted, theirs.erased) == (True, True)
         assert state(theirs) == state(ours)
 
 

@@ -56,9 +56,7 @@ true = st.just("true")
 filters: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
     {},
     optional={
-        "companyName": texts,
         "metadata[a]": texts,
-        "metadata[ä]": texts,
         "expand": st.just("stats"),
         "count": true,
         "fresh": true,
@@ -68,6 +66,7 @@ changing = st.sampled_from(["POST", "PATCH", "DELETE"])
 leaving = st.sampled_from(["PATCH", "PATCH", "DELETE"])
 numbers = st.integers(0, 999)
 limits = st.sampled_from([None, "1", "2", "3", "100"])
+bounds = st.sampled_from(["created[gt]", "created[lte]", "updated[gte]", "updated[lt]"])
 directions = st.sampled_from(["startingAfter", "endingBefore"])
 
 

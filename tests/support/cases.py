@@ -94,6 +94,23 @@ def deleted(version: int) -> Any:
     )
 
 
+def erased(version: int) -> Any:
+    """The event of an erasure."""
+    return make_event(
+        Customer.Erased,
+        originator_id=CUSTOMER,
+        originator_version=version,
+        timestamp=moment(version),
+        merchant_id=MERCHANT,
+    )
+
+
+def unopened(event: Any) -> Any:
+    """An event as it is read once its customer's data key was destroyed."""
+    event.__dict__["personal"] = Personal(MERCHANT, CUSTOMER, event.originator_version, {}, erased=True)
+    return event
+
+
 def creating(values: Values = JOHN) -> Command:
     """Create a customer with these values."""
 
@@ -121,6 +138,17 @@ def deleting() -> Command:
     def command(customer: Customer | None) -> Customer:
         assert customer is not None
         customer.delete(moment(customer.version + 1))
+        return customer
+
+    return command
+
+
+def erasing() -> Command:
+    """Erase the customer."""
+
+    def command(customer: Customer | None) -> Customer:
+        assert customer is not None
+        customer.erase(moment(customer.version + 1))
         return customer
 
     return command

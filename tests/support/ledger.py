@@ -21,6 +21,8 @@ from service.email_address import email_key
 
 Rows = list[Any]
 
+ENDS = ("CustomerDeleted", "CustomerErased")
+
 EVENTS = 'SELECT * FROM events.customer_events ORDER BY merchant_id COLLATE "C", position'
 HISTORIES = """
 SELECT e.*, k.wrapped_key, k.master_version, NULL::bigint AS snapshot_version
@@ -39,6 +41,18 @@ EXCEPT SELECT merchant_id, originator_id, originator_version FROM events.custome
 LOST_DATA_KEYS = """
 SELECT merchant_id, customer_id FROM events.customer_keys
 EXCEPT SELECT merchant_id, originator_id FROM events.customer_events
+"""
+KEYS_DESTROYED_OTHERWISE = """
+SELECT k.merchant_id, k.customer_id FROM events.customer_keys AS k WHERE k.wrapped_key IS NULL
+EXCEPT SELECT e.merchant_id, e.originator_id FROM events.customer_events AS e WHERE e.topic = 'CustomerErased'
+"""
+KEYS_OF_ERASED_CUSTOMERS = """
+SELECT e.merchant_id, e.originator_id FROM events.customer_events AS e WHERE e.topic = 'CustomerErased'
+EXCEPT SELECT k.merchant_id, k.customer_id FROM events.customer_keys AS k WHERE k.wrapped_key IS NULL
+"""
+SNAPSHOTS_OF_ERASED_CUSTOMERS = """
+SELECT s.merchant_id, s.originator_id FROM events.customer_snapshots AS s INTERSECT
+SELECT e.merchant_id, e.originator_id FROM events.customer_events AS e WHERE e.topic = 'CustomerErased'
 """
 NOT_IN_OUTBOX = """
 SELECT notification_id, merchant_id, position FROM events.customer_events
@@ -70,8 +84,15 @@ async def check_snapshot(
     events = await connection.fetch(EVENTS)
     claims = await connection.fetch("SELECT * FROM events.email_claims")
     histories = await connection.fetch(HISTORIES)
-    lost = [LOST_OUTBOX_ROWS, LOST_IDEMPOTENCY_KEYS, LOST_DATA_KEYS]
-    for query in lost if published else [*lost, NOT_IN_OUTBOX]:
+    none = [
+        LOST_OUTBOX_ROWS,
+        LOST_IDEMPOTENCY_KEYS,
+        LOST_DATA_KEYS,
+        KEYS_DESTROYED_OTHERWISE,
+        KEYS_OF_ERASED_CUSTOMERS,
+        SNAPSHOTS_OF_ERASED_CUSTOMERS,
+    ]
+    for query in none if published else [*none, NOT_IN_OUTBOX]:
         assert await connection.fetch(query) == []
     check_chains(heads, events)
     check_versions(events)
@@ -118,14 +139,16 @@ def leaf_of(event: Any) -> bytes:
 def check_versions(events: Rows) -> None:
     """A customer's versions count from 1 in the order of its positions, and nothing follows its end (I3)."""
     versions: Counter[tuple[str, str]] = Counter()
-    ended: set[tuple[str, str]] = set()
+    ended: dict[tuple[str, str], str] = {}
     for event in events:
         customer = event["merchant_id"], event["originator_id"]
         versions[customer] += 1
         assert event["originator_version"] == versions[customer], f"{customer}: {event['originator_version']}"
-        assert customer not in ended, f"{customer} changed after its end"
-        if event["topic"] == "CustomerDeleted":
-            ended.add(customer)
+        end = ended.get(customer)
+        is_erased_now = end == "CustomerDeleted" and event["topic"] == "CustomerErased"
+        assert end is None or is_erased_now, f"{customer} changed after its end"
+        if event["topic"] in ENDS:
+            ended[customer] = event["topic"]
 
 
 def check_claims(claims: Rows, histories: Rows) -> None:
@@ -135,7 +158,7 @@ def check_claims(claims: Rows, histories: Rows) -> None:
     for customer, count in claimants.items():
         assert count == 1, f"{customer} claims {count} emails"
         assert customer in last_topics, f"{customer} claims an email and is not there"
-        assert last_topics[customer] != "CustomerDeleted", f"{customer} is deleted and claims an email"
+        assert last_topics[customer] not in ENDS, f"{customer} is no more and claims an email"
 
 
 def check_emails(claims: Rows, histories: Rows, master_keys: MasterKeys) -> None:

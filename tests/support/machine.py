@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from tests.support.asking import (
     a_change,
     batches,
+    bounds,
     changing,
     condition,
     conditions,
@@ -149,8 +150,6 @@ class Machine(RuleBasedStateMachine):
         self.ask(side, Request("POST", body=members | wrong, key="never stored"))
         self.ask(customer[0], Request("PATCH", customer[1], wrong, key="never stored"))
 
-    # Retries
-
     @rule(target=customers, customer=customers, method=changing, members=creations, meanwhile=leaving)
     def change_and_send_it_again_later(
         self, customer: tuple[int, str], method: str, members: JsonObject, meanwhile: str
@@ -229,12 +228,13 @@ class Machine(RuleBasedStateMachine):
         beyond = () if direction is None else ((direction, customer[1]),)
         self.ask(customer[0], Request("GET", query=(("email", email), *beyond)))
 
-    @rule(
-        customer=customers,
-        bound=st.sampled_from(["created[gt]", "created[lte]", "updated[gte]", "updated[lt]"]),
-        offset=st.sampled_from([-1, 0, 1]),
-        limit=limits,
-    )
+    @rule(customer=customers, filters=filters)
+    def page_of_those_like_this_one(self, customer: tuple[int, str], filters: dict[str, str]) -> None:
+        body = self.sides[customer[0]].model.customers[customer[1]].body()
+        tags = {f"metadata[{key}]": value for key, value in (body.get("metadata") or {}).items()}
+        self.ask_for_a_page(customer[0], companyName=body.get("companyName"), **{**filters, **tags})
+
+    @rule(customer=customers, bound=bounds, offset=st.integers(-1, 1), limit=limits)
     def page_of_a_time(self, customer: tuple[int, str], bound: str, offset: int, limit: str | None) -> None:
         one = self.sides[customer[0]].model.customers[customer[1]]
         second = str(one.created + offset)

@@ -181,6 +181,18 @@ class Store:
         change = Change(loaded.customer, loaded.data_key, b"{}", 200, email_release=release)
         return await self.events.append(change)
 
+    async def erase(self, customer: str, merchant: str = M1) -> Outcome:
+        """Load, erase, append; the store alone."""
+        loaded = await self.load(customer, merchant)
+        assert loaded.customer is not None
+        email = loaded.customer.values["email"]
+        loaded.customer.erase(moment(loaded.customer.version + 1))
+        change = Change(
+            loaded.customer, loaded.data_key, b"{}", 200, email_release=email and email_key(email)
+        )
+        async with self.database.transaction() as transaction:
+            return await self.events.append_within(transaction, change)
+
     async def load(self, customer: str, merchant: str = M1, **wanted: Any) -> Loaded:
         """The customer from its events."""
         return await self.events.load(Wanted(merchant, customer, **wanted))

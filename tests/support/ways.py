@@ -23,7 +23,7 @@ def ways(request: Request, expected: Expected, model: Merchant, was: Mapping[str
         yield "a cursor at a deleted customer"
     if "totalCount" in body:
         yield "counted"
-    if body.get("data") and query.keys() & {"companyName", "metadata[a]", "metadata[ä]"}:
+    if body.get("data") and query.keys() & {"companyName", "metadata[a]", "metadata[b]"}:
         yield "found by a filter"
     if body.get("hasMore"):
         yield "there is more"

@@ -1,4 +1,4 @@
-"""Writers in a process of their own: they change few customers with few emails, and say what came of it.
+"""Writers in a process of their own: they change, delete and erase few customers, and say what came of it.
 
 In: as arguments the application's database URL, the process's number, how many writers and how many commands
 each; the text of the master keys on stdin. Out: a JSON line a command on stdout: its name, which is in the
@@ -11,6 +11,7 @@ import asyncio
 import random
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -28,6 +29,8 @@ from service.email_address import email_key
 
 T = TypeVar("T")
 
+End = Callable[[Customer, datetime], None]
+ENDS: list[End] = [Customer.delete, Customer.erase]
 EMAILS = [f"{letter}@example.com" for letter in "abcdefghijklmnopqrstuvwxyz"]
 
 
@@ -61,7 +64,8 @@ class Writers:
             change = self._create(chance.choice(self._merchants), email, name)
         else:
             merchant_id, customer_id = chance.choice(self._known[-12:])
-            change = await self._change(merchant_id, customer_id, email, name, delete=chance.random() < 0.1)
+            end = chance.choice([*ENDS, *[None] * 18])
+            change = await self._change(merchant_id, customer_id, email, name, end)
         change = Change(
             change.customer, change.data_key, orjson.dumps({"name": name}), 200,
             change.email_claim, change.email_release, key, key,
@@ -95,7 +99,7 @@ class Writers:
         return Change(customer, None, b"", 201, email_claim=email_key(email))
 
     async def _change(
-        self, merchant_id: str, customer_id: str, email: str, name: str, *, delete: bool
+        self, merchant_id: str, customer_id: str, email: str, name: str, end: End | None
     ) -> Change:
         loaded = await insistently(lambda: self._store.load(Wanted(merchant_id, customer_id)))
         customer = loaded.customer
@@ -104,8 +108,8 @@ class Writers:
             self._known = [one for one in self._known if one[1] != customer_id]
             return Change(customer, loaded.data_key, b"", 200)
         before = email_key(customer.values["email"])
-        if delete:
-            customer.delete(clock.now())
+        if end is not None:
+            end(customer, clock.now())
             return Change(customer, loaded.data_key, b"", 200, email_release=before)
         customer.update(customer.values | {"email": email, "name": name}, clock.now())
         claim, release = (None, None) if email == before else (email_key(email), before)

@@ -17,9 +17,12 @@ from tests.support.cases import (
     creating,
     deleted,
     deleting,
+    erased,
+    erasing,
     folded,
     given,
     moment,
+    unopened,
     updated,
     updating,
 )
@@ -116,6 +119,44 @@ def test_an_event_out_of_sequence_or_of_another_customer_is_refused() -> None:
     other = Customer.create("cus_01jd4q8w9zexampxexampxe002", MERCHANT, JOHN, moment(1))
     with pytest.raises(OriginatorIDError):
         folded([updated(2, name="J")], other)
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_erasing_leaves_a_tombstone_without_values(is_deleted: bool) -> None:
+    history = [created(ACME), *([deleted(2)] if is_deleted else [])]
+    version = len(history) + 1
+    customer = given(*history).when(erasing()).then(erased(version))
+    assert (customer.deleted, customer.erased, customer.erased_in) == (True, True, version)
+    assert customer.values == dict.fromkeys(MEMBERS)
+
+
+def test_erasing_deleting_and_updating_what_is_erased_does_nothing() -> None:
+    history = given(created(JOHN), erased(2))
+    history.when(erasing()).then()
+    history.when(deleting()).then()
+    history.when(updating(name="Back")).refused(CustomerDeleted)
+
+
+def test_who_is_erased_is_so_as_of_every_version_and_never_an_empty_live_customer() -> None:
+    history = [unopened(created(JOHN)), unopened(updated(2, name="J")), deleted(3), erased(4)]
+    for version in range(1, 5):
+        customer = folded(history[:version])
+        assert customer is not None
+        assert (customer.version, customer.deleted, customer.erased) == (version, True, True)
+        assert customer.erased_in == (4 if version == 4 else None)
+        assert customer.values == dict.fromkeys(MEMBERS)
+
+
+def test_a_kept_customer_is_erased_by_the_first_event_that_does_not_open() -> None:
+    kept = folded([created(JOHN)])
+    customer = folded([unopened(updated(2, name="J"))], kept)
+    assert customer is not None
+    assert (customer.erased, customer.values) == (True, dict.fromkeys(MEMBERS))
+
+
+def test_a_snapshot_that_does_not_open_is_of_an_erased_customer() -> None:
+    customer = unopened(Customer.Snapshot.take(folded([created(JOHN)]))).mutate(None)
+    assert (customer.version, customer.deleted, customer.erased) == (1, True, True)
 
 
 def test_the_ledgers_time_of_the_first_event_is_when_the_customer_was_created() -> None:

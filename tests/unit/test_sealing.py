@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.customer import Personal, Values
-from events.errors import SealBroken
-from events.sealing import KEY_BYTES, NONCE_BYTES, DataKey
+from events.errors import DataKeyMissing, SealBroken
+from events.sealing import KEY_BYTES, NONCE_BYTES, DataKey, ErasedKey
 from tests.support.cases import ACME, CUSTOMER, MERCHANT, customer_values
 
 KEY = DataKey(bytes(range(32)))
@@ -97,3 +97,10 @@ def test_no_key_and_no_value_shows_in_a_text() -> None:
 
 def test_the_refusal_says_which_customer_and_version() -> None:
     assert refused(BLOB, version=2) == f"the sealed values of {CUSTOMER} version 2 do not open"
+
+
+def test_what_is_left_of_a_destroyed_key_opens_everything_as_nothing_and_seals_nothing() -> None:
+    assert ErasedKey().open(MERCHANT, CUSTOMER, 1, BLOB) == Personal(MERCHANT, CUSTOMER, 1, {}, erased=True)
+    assert "DataKey" in repr(ErasedKey())
+    with pytest.raises(DataKeyMissing, match="is erased"):
+        ErasedKey().seal(Personal(MERCHANT, CUSTOMER, 2, ACME))

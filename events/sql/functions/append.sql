@@ -34,6 +34,23 @@ BEGIN
 END
 $$;
 
+-- Erasure: the data key is destroyed, and the snapshots it sealed go. The key's row stays, and tells that this was
+-- done here and is no loss.
+CREATE OR REPLACE FUNCTION events.destroy_key(merchant text, customer text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE events.customer_keys AS k
+    SET wrapped_key = NULL
+    WHERE k.merchant_id = merchant AND k.customer_id = customer;
+
+    DELETE FROM events.customer_snapshots AS s
+    WHERE s.originator_id = customer AND s.merchant_id = merchant;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION events.append(commands events.command[]) RETURNS SETOF events.outcome
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -182,6 +199,10 @@ BEGIN
                 command.merchant_id, head.position, head.recorded_at, head.hash, command.metadata
             )::events.customer_events);
 
+            IF command.topic = 'CustomerErased' THEN
+                PERFORM events.destroy_key(command.merchant_id, command.customer_id);
+            END IF;
+
             IF command.wrapped_key IS NOT NULL THEN
                 keys := array_append(keys, (
                     command.merchant_id, command.customer_id, command.wrapped_key, command.master_version
@@ -220,6 +241,8 @@ $$;
 DROP FUNCTION IF EXISTS events.advance(events.merchants, bigint);
 
 REVOKE ALL ON FUNCTION events.write(events.customer_events[], events.customer_keys[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.destroy_key(text, text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.append(events.command[]) FROM PUBLIC;
 

@@ -10,6 +10,15 @@ BEGIN ATOMIC
     UPDATE events.relay_state SET last_sequence = stream_sequence, last_id = stream_id;
 END;
 
+-- Events of erased customers leave no message: their outbox rows go.
+CREATE OR REPLACE FUNCTION events.drop_from_outbox(dropped bigint[])
+RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    DELETE FROM events.outbox AS o WHERE o.notification_id = ANY (dropped);
+END;
+
 -- A stream is followed from here on: this one, which ends with this sequence and id.
 CREATE OR REPLACE FUNCTION events.follow_stream(created text, stream_sequence bigint, stream_id text)
 RETURNS void
@@ -63,6 +72,8 @@ DROP FUNCTION IF EXISTS events.put_back_page(bigint, integer);
 
 REVOKE ALL ON FUNCTION events.mark_published(bigint[], bigint, text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION events.drop_from_outbox(bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.mark_published_until(text[], bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.follow_stream(text, bigint, text) FROM PUBLIC;
@@ -70,6 +81,8 @@ REVOKE ALL ON FUNCTION events.follow_stream(text, bigint, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION events.put_back_after(text[], bigint[], integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION events.mark_published(bigint[], bigint, text) TO customers_app;
+
+GRANT EXECUTE ON FUNCTION events.drop_from_outbox(bigint[]) TO customers_app;
 
 GRANT EXECUTE ON FUNCTION events.mark_published_until(text[], bigint[]) TO customers_app;
 

@@ -78,8 +78,20 @@ BEGIN
 END
 $$;
 
--- The shadows take the live tables' places. Waits for nobody longer than the caller's lock_timeout says. False: these
--- are another run's shadows.
+-- Nobody else reads or writes these tables until the transaction ends. Waits for nobody longer than lock_timeout says.
+CREATE OR REPLACE FUNCTION projections.lock_live(table_names text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    table_name text;
+BEGIN
+    FOREACH table_name IN ARRAY table_names LOOP
+        EXECUTE format('LOCK TABLE projections.%I IN ACCESS EXCLUSIVE MODE', table_name);
+    END LOOP;
+END
+$$;
+
+-- The shadows take the live tables' places. False: these are another run's shadows.
 CREATE OR REPLACE FUNCTION projections.swap_shadows(run text, table_names text[]) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 SET client_min_messages = warning
@@ -91,9 +103,6 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    FOREACH table_name IN ARRAY table_names LOOP
-        EXECUTE format('LOCK TABLE projections.%I IN ACCESS EXCLUSIVE MODE', table_name);
-    END LOOP;
     FOREACH table_name IN ARRAY table_names LOOP
         EXECUTE format('DROP TABLE projections.%I', table_name);
         EXECUTE format('ALTER TABLE projections_rebuilt.%I SET SCHEMA projections', table_name);
@@ -139,6 +148,8 @@ REVOKE ALL ON FUNCTION projections.begin_rebuild(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION projections.make_shadow(text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION projections.index_shadow(text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION projections.lock_live(text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION projections.swap_shadows(text, text[]) FROM PUBLIC;
 

@@ -1,0 +1,113 @@
+"""Erasing a customer: one transaction for the store and the read model, then the list, then the certificate.
+
+In: whose customer, and who asks. Out: the certificate, the same for everyone who asks again. Used by the API
+and by the command line.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from events.command import Outcome
+from events.customer import Customer
+from events.database import Database
+from events.erasure import Certificate, Erased, certificate_of
+from events.loading import Wanted
+from events.master_keys import MasterKeys
+from events.sealing import DataKey
+from events.store import Change, EventStore
+from projections.customers import forget_customer
+from service import clock
+from service.email_address import email_key
+from service.erasure_list import ErasureList
+from service.errors import CustomerNotFound, IdempotencyKeyReused, InternalError, Overloaded, Unauthorized
+
+DECISIONS = 50
+"""How often an erasure is decided anew because the customer was changed meanwhile."""
+
+
+class Request(NamedTuple):
+    """Who asks, as it is recorded, and the idempotency key with what it stands for, if there is one."""
+
+    metadata: bytes
+    idempotency_key: bytes | None = None
+    fingerprint: bytes | None = None
+
+
+class Erasure(NamedTuple):
+    """What an erasure came to."""
+
+    certificate: Certificate
+    replayed: bool
+    """Whether an earlier request with the same idempotency key has been answered with it."""
+
+
+class Eraser:
+    """Erases customers, and keeps the list of erasures if there is to be one."""
+
+    def __init__(
+        self, store: EventStore, database: Database, master_keys: MasterKeys, listed: ErasureList | None
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._master_keys = master_keys
+        self._listed = listed
+
+    async def erase(self, erased: Erased, request: Request) -> Erasure:
+        """Erase, unless that is done.
+
+        Raises CustomerNotFound, IdempotencyKeyReused, Overloaded, Unauthorized (the merchant is gone),
+        StoreError, and ErasureNotListed: it is erased, but the list does not say so yet.
+        """
+        replayed = await self._erase(erased, request)
+        certificate = await certificate_of(self._database, self._master_keys, erased)
+        if certificate is None:
+            raise InternalError
+        if self._listed is not None:
+            await self._listed.add([certificate])
+        return Erasure(certificate, replayed)
+
+    async def _erase(self, erased: Erased, request: Request) -> bool:
+        """Whether this very request has been answered before; if not, it is done now."""
+        for _ in range(DECISIONS):
+            loaded = await self._store.load(Wanted(*erased, request.idempotency_key))
+            if loaded.answered is not None:
+                if loaded.answered.fingerprint != request.fingerprint:
+                    raise IdempotencyKeyReused
+                return True
+            if loaded.customer is None:
+                raise CustomerNotFound
+            change = _change(loaded.customer, loaded.data_key, request)
+            if not loaded.customer.pending_events and request.idempotency_key is None:
+                return False
+            outcome = await self._record(change)
+            if outcome.kind == "fingerprint_mismatch":
+                raise IdempotencyKeyReused
+            if outcome.kind == "unknown_merchant":
+                raise Unauthorized
+            if outcome.kind != "version_conflict":
+                return outcome.kind == "replayed"
+        raise Overloaded
+
+    async def _record(self, change: Change) -> Outcome:
+        async with self._database.transaction() as transaction:
+            outcome = await self._store.append_within(transaction, change)
+            if outcome.kind == "appended" and outcome.position is not None:
+                await forget_customer(transaction, change.customer)
+        return outcome
+
+
+def _change(customer: Customer, data_key: DataKey | None, request: Request) -> Change:
+    # A customer claims its email and no other (an index on claims for this alone would cost every create).
+    # A deleted one has let it go, and whoever took it since is not touched.
+    email = customer.values["email"]
+    customer.erase(clock.now())
+    return Change(
+        customer,
+        data_key,
+        request.metadata,
+        status=200,
+        email_release=email and email_key(email),
+        idempotency_key=request.idempotency_key,
+        fingerprint=request.fingerprint,
+    )

@@ -1,0 +1,137 @@
+"""The list of erasures: a file of certificates, which outlives the database.
+
+In: certificates. Out: a JSON line each, on disk when `add` returns. A database that is restored from a backup
+has customers that were erased since; the list tells which. It holds nothing personal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import orjson
+
+from events.database import Database
+from events.erasure import Certificate, Erased, all_certificates, is_certificate, not_erased
+from events.errors import StoreUnavailable
+from events.master_keys import MasterKeys
+from events.signing import public_keys
+from service.durable import sync_directory
+from service.errors import StartupError
+
+
+class ErasureNotListed(StoreUnavailable):
+    """A customer is erased, but the list cannot be written. Asking again tries that again."""
+
+
+class ErasureList:
+    """A list that this process adds to, as others may."""
+
+    def __init__(self, path: Path, customers: Iterable[Erased]) -> None:
+        """`customers`: those that the list has."""
+        self.path = path
+        self._customers = set(customers)
+
+    async def add(self, certificates: Sequence[Certificate]) -> None:
+        """Have the list tell of these. Raises ErasureNotListed when it cannot be written."""
+        new = [one for one in certificates if erased_by(one) not in self._customers]
+        if not new:
+            return
+        try:
+            await asyncio.to_thread(append_lines, self.path, [orjson.dumps(one) for one in new])
+        except OSError as error:
+            raise ErasureNotListed(f"the list of erasures {self.path}: {error.strerror}") from error
+        self._customers.update(map(erased_by, new))
+
+
+async def prove_erasures(path: Path | None, url: str, master_keys: MasterKeys) -> None:
+    """Refuse a database, by its URL, that has somebody back whom the list tells to be erased, as `open_list`.
+
+    For processes that erase nobody. Nothing happens where there is no list.
+    """
+    if path is not None:
+        async with Database.connect(url, size=1) as database:
+            await open_list(path, database, master_keys)
+
+
+async def open_list(path: Path, database: Database, master_keys: MasterKeys) -> ErasureList:
+    """The list, made complete: an erasure that was committed and not listed is added.
+
+    Raises:
+        StartupError: it cannot be used, or it tells of erasures that the database does not have. StoreError.
+    """
+    customers = await asyncio.to_thread(read_list, path, master_keys)
+    undone = await not_erased(database, customers)
+    if undone:
+        raise StartupError(
+            f"this database has {len(undone)} of the customers back that {path} lists as erased (was a "
+            f"backup restored?): run `customers erase --reapply {path}` first"
+        )
+    listed = ErasureList(path, customers)
+    try:
+        await asyncio.to_thread(append_lines, path, [])  # an unwritable list is noticed now
+        async for certificates in all_certificates(database, master_keys, but=frozenset(customers)):
+            await listed.add(certificates)
+    except OSError as error:
+        raise StartupError(f"the list of erasures {path} cannot be written: {error.strerror}") from None
+    except ErasureNotListed as error:
+        raise StartupError(str(error)) from None
+    return listed
+
+
+def read_list(path: Path, master_keys: MasterKeys) -> list[Erased]:
+    """The customers that the list tells of, each once, in its order; none if there is no file yet.
+
+    A last line without its end was never acknowledged, and is passed over. Raises StartupError: it cannot be
+    read, or a line is no certificate signed by one of the master keys.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StartupError(f"the list of erasures {path} cannot be read: {error.strerror}") from None
+    keys = public_keys(master_keys)
+    found: dict[Erased, None] = {}
+    for number, line in enumerate(text.split(b"\n")[:-1], 1):
+        try:
+            told = orjson.loads(line)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict) or not is_certificate(told, keys):
+            raise StartupError(
+                f"line {number} of the list of erasures {path} is no certificate signed by one of the master "
+                "keys given (all versions that ever signed are needed)"
+            )
+        found[erased_by(told)] = None
+    return list(found)
+
+
+def erased_by(certificate: Certificate) -> Erased:
+    """Whom a certificate is about."""
+    return Erased(certificate["merchantId"], certificate["customerId"])
+
+
+def append_lines(path: Path, lines: Sequence[bytes]) -> None:
+    """Lines at the end of a file of mode 0600, on disk when this returns; a torn last line goes first."""
+    is_new = not path.exists()
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # other processes of this machine append, too
+        _drop_torn_line(file.fileno())
+        file.write(b"".join(line + b"\n" for line in lines))
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        sync_directory(path.parent)
+
+
+def _drop_torn_line(descriptor: int) -> None:
+    size = os.fstat(descriptor).st_size
+    end = size
+    while end > 0 and os.pread(descriptor, 1, end - 1) != b"\n":
+        end -= 1
+    if end < size:
+        os.ftruncate(descriptor, end)
