@@ -30,8 +30,8 @@ faults: $(STAMP) ## run the long tests: everything killed, paused and restored u
 install: $(STAMP) ## set up only: virtual environment and locked dependencies
 
 client: $(STAMP) $(GENERATOR)/.installed ## generate a typed Python client into build/client (CLIENT=... for another place)
-	@$(BIN)/python -m service.openapi > build/openapi.json
-	@PATH="$(CURDIR)/$(GENERATOR)/bin:$$PATH" openapi-python-client generate --path build/openapi.json \
+	@$(BIN)/python -m service.openapi --open-codes > build/client-openapi.json
+	@PATH="$(CURDIR)/$(GENERATOR)/bin:$$PATH" openapi-python-client generate --path build/client-openapi.json \
 	    --output-path "$(CLIENT)" --meta setup --overwrite --fail-on-warning
 
 check: $(STAMP) ## lint, types, layers, SQL, deployment, the OpenAPI document

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 SHOWN_LENGTH = 64  # code points of a sender's own text
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_UNSTORABLE_KINDS = {True: "has the character U+0000", False: "has half of a surrogate pair"}
 _KINDS = {str: "a string", list: "an array", int: "a number", float: "a number", bool: "a boolean"}
 
 
@@ -86,7 +87,7 @@ class StrictReader:
                 raise _unreadable(place, str(child))
             for text in (name, child):
                 if type(text) is str and _UNSTORABLE.search(text):
-                    raise _unreadable(place, "has the character U+0000 or half of a surrogate pair")
+                    raise _unreadable(place, _UNSTORABLE_KINDS["\x00" in text])
 
     def _refuse_depth(self, path: str = "") -> NoReturn:
         at = f" at {shown(path)}" if path else ""

@@ -18,7 +18,7 @@ from service.email_address import email_key
 from service.erasing import Request
 from service.errors import CustomerNotFound, InvalidRequest, VersionMismatch
 from service.parameters import Parameters
-from service.preconditions import matches_if_match
+from service.preconditions import has_weak_tags_alone, matches_if_match
 from service.responses import certificate_response
 from service.results import Result, respond
 
@@ -82,7 +82,7 @@ async def erase_customer(call: Call, _: Parameters) -> web.Response:
 def _require_match(call: Call, customer: Customer) -> None:
     header = call.list_header("If-Match")
     if header is not None and not matches_if_match(header, customer.version):
-        raise VersionMismatch
+        raise VersionMismatch(VersionMismatch.weak if has_weak_tags_alone(header) else None)
 
 
 async def _change(call: Call, retry: Retry | None, decide: Decide) -> Result:

@@ -77,7 +77,9 @@ def _idempotency_key(text: str) -> str:
     try:
         return key_text(text)
     except InvalidRequest as error:
-        raise PydanticCustomError("invalid_format", "{reason}", {"reason": error.message}) from None
+        raise PydanticCustomError(
+            "invalid_format", "{reason}", {"reason": error.message.removeprefix("Idempotency-Key ")}
+        ) from None
 
 
 IdempotencyKey = Annotated[str, AfterValidator(_idempotency_key), IDEMPOTENCY_KEY]

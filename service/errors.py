@@ -74,13 +74,13 @@ MAX_HEADERS = 128
 
 
 class InternalError(ApiError):
-    """A bug: the client learns nothing but the request id to quote."""
+    """Something went wrong on our side. Quote the request id when you report it."""
 
     text = "Something went wrong on our side; quote the request id when you report it"
 
 
 class InvalidJson(ApiError):
-    """The body is not JSON as the contract takes it."""
+    """The body is not JSON as it is taken: UTF-8, names once, at most 8 levels, numbers of 18 digits."""
 
     status, code = 400, "invalid_json"
 
@@ -121,7 +121,7 @@ class InvalidCursor(ApiError):
 
 
 class CustomerTooLarge(ApiError):
-    """The customer as JSON would exceed its limit."""
+    """The customer would have more than 32 KiB as JSON."""
 
     status, code = 400, "customer_too_large"
 
@@ -153,7 +153,7 @@ class MerchantInactive(ApiError):
 
 
 class Forbidden(ApiError):
-    """The key lacks the scope that the route needs."""
+    """The key lacks the scope that this operation needs."""
 
     status, code = 403, "forbidden"
 
@@ -162,7 +162,7 @@ class Forbidden(ApiError):
 
 
 class CustomerNotFound(ApiError):
-    """Unknown, malformed or another merchant's id: the answer never says which."""
+    """Unknown, malformed or another merchant's id: the answer never says which. Or a PATCH of a tombstone."""
 
     status, code = 404, "customer_not_found"
     text = "No such customer"
@@ -195,7 +195,7 @@ class RequestTimeout(ApiError):
 
 
 class BodyTooLarge(ApiError):
-    """The body exceeds the route's limit, given in bytes."""
+    """The body has more bytes than this operation takes."""
 
     status, code = 413, "body_too_large"
 
@@ -204,14 +204,14 @@ class BodyTooLarge(ApiError):
 
 
 class UriTooLong(ApiError):
-    """The request line exceeds what the server reads."""
+    """The path and query are longer than what is read."""
 
     status, code = 414, "uri_too_long"
     text = f"The path and query are too long; at most {MAX_LINE_BYTES} bytes are read"
 
 
 class UnsupportedMediaType(ApiError):
-    """The body's Content-Type or Content-Encoding is not taken; PATCH sets `accept_patch` (RFC 5789 §2.2)."""
+    """The body's `Content-Type` is not one that this operation takes, or it has a `Content-Encoding`."""
 
     status, code = 415, "unsupported_media_type"
 
@@ -220,7 +220,7 @@ class UnsupportedMediaType(ApiError):
 
 
 class HeadersTooLarge(ApiError):
-    """A header, or all together, exceed what the server reads."""
+    """A header, or all together, are larger than what is read."""
 
     status, code = 431, "headers_too_large"
     text = (
@@ -253,10 +253,11 @@ class CustomerErased(ApiError):
 
 
 class VersionMismatch(ApiError):
-    """`If-Match` names other versions than the current one."""
+    """`If-Match` names other versions than the current one, or only weak tags, which never match."""
 
     status, code = 412, "version_mismatch"
     text = "The customer has changed since the version that If-Match names; read it again"
+    weak = "If-Match names weak tags (W/), which never match; read the customer without expand=stats"
     param = "If-Match"
 
 
@@ -269,7 +270,7 @@ class IdempotencyKeyReused(ApiError):
 
 
 class RateLimited(ApiError):
-    """The key's token bucket is empty for another `retry_after` seconds."""
+    """The key has asked for more than its limit. Go on after the seconds in `Retry-After`."""
 
     status, code = 429, "rate_limited"
 
@@ -287,14 +288,14 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """More is waiting than can be done in time; nothing was stored."""
+    """More is waiting than can be done in time. Nothing was stored."""
 
     code = "overloaded"
     text = "The service is overloaded"
 
 
 class StoreUnavailableError(Unavailable):
-    """The store did not answer; a write may or may not have happened, its Idempotency-Key tells."""
+    """The store did not answer. A write may have happened or not: repeat it with its `Idempotency-Key`."""
 
     code = "store_unavailable"
     text = "The store cannot be reached (repeat a write with the same Idempotency-Key)"

@@ -59,7 +59,7 @@ Limit = Annotated[
 ]
 Second = Annotated[
     int,
-    BeforeValidator(whole_number(0, LATEST_SECOND)),
+    BeforeValidator(whole_number(0, LATEST_SECOND, "Unix seconds, an integer")),
     within(0, LATEST_SECOND),
     Field(
         description="A second of Unix time. `gt` is after it, `gte` in it or after, `lt` before it, `lte` in "

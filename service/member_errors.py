@@ -79,7 +79,7 @@ def _fault(code: str, path: list[str], details: ErrorDetails, of: str) -> str:
 
 def _fault_of_text(code: str, path: list[str], details: ErrorDetails) -> str:
     if path == ["email"]:
-        return f"cannot be taken: {details['msg']}"
+        return f"is not an address that can be used: {details['msg'].removesuffix('.')}"
     if path in (["metadata"], ["idempotencyKey"]):
         return details["msg"]
     if path == ["customers"]:

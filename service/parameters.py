@@ -76,12 +76,12 @@ def must(sentence: str) -> PydanticCustomError:
     return PydanticCustomError("must", "{sentence}", {"sentence": f"must {sentence}"})
 
 
-def whole_number(least: int, most: int) -> Callable[[str], int]:
+def whole_number(least: int, most: int, what: str = "an integer") -> Callable[[str], int]:
     """Reads an integer within these limits, in ASCII digits."""
 
     def read(text: str) -> int:
         if not _INTEGER.fullmatch(text) or not least <= int(text) <= most:
-            raise must(f"be an integer from {least} to {most}")
+            raise must(f"be {what} from {least} to {most}")
         return int(text)
 
     return read

@@ -30,6 +30,12 @@ def matches_if_match(header: str, version: int) -> bool:
     return _matches(header, etag(version), "If-Match", weak_counts=False)
 
 
+def has_weak_tags_alone(header: str) -> bool:
+    """Whether If-Match can match nothing, whatever the version."""
+    tags = _tags(header, "If-Match")
+    return tags is not None and all(weak for weak, _ in tags)
+
+
 def matches_if_none_match(header: str, tag: str) -> bool:
     """Whether If-None-Match names this tag, so that the answer is 304. Weak comparison."""
     return _matches(header, tag, "If-None-Match", weak_counts=True)

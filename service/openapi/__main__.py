@@ -1,4 +1,4 @@
-"""`python -m service.openapi`: print the document, without a server or a database."""
+"""`python -m service.openapi [--open-codes]`: print the document, without a server or a database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from service.routes import OPEN_ROUTES, OPERATIONS
 
 def main() -> None:
     """Print it, as people read JSON."""
-    sys.stdout.buffer.write(orjson.dumps(document(OPERATIONS, OPEN_ROUTES), option=orjson.OPT_INDENT_2))
+    made = document(OPERATIONS, OPEN_ROUTES, open_codes="--open-codes" in sys.argv[1:])
+    sys.stdout.buffer.write(orjson.dumps(made, option=orjson.OPT_INDENT_2))
     sys.stdout.buffer.write(b"\n")
 
 

@@ -89,7 +89,8 @@ class Customer(TypedDict):
             str,
             Field(
                 pattern=r"^\d+\.\d{2,}$",
-                description="Total amount from completed charges: an exact decimal, two decimals or more.",
+                description="Total amount from completed charges, in the merchant's currency: an exact "
+                "decimal, two decimals or more.",
             ),
         ]
     ]
@@ -208,7 +209,7 @@ class MemberFault(TypedDict):
     message: str
 
 
-class Error(TypedDict):
+class Refusal(TypedDict):
     """Why a request was refused. Programs look at `code`, people read `message`."""
 
     statusCode: int
@@ -234,7 +235,7 @@ class BatchFailure(TypedDict):
     """Why an item was refused: the error that POST would have answered."""
 
     status: Annotated[int, Field(ge=400, le=599)]
-    error: Error
+    error: Refusal
 
 
 @with_config(ConfigDict(json_schema_extra={"examples": [BATCH_RESULTS]}))

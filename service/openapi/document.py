@@ -11,8 +11,10 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-from service.api_error import ApiError, phrase
-from service.openapi.examples import REQUEST_ID
+import orjson
+
+from service.api_error import ApiError, error_body, phrase
+from service.openapi.examples import REFUSALS, REQUEST_ID
 from service.openapi.headers import (
     OF_ANSWERS,
     OF_ERRORS,
@@ -49,9 +51,15 @@ TAGS = [
 CUSTOMER_ID = {"$ref": "#/components/parameters/id"}
 
 
-def document(operations: Sequence[Operation[Any]], open_routes: Sequence[OpenRoute]) -> Part:
-    """The whole document."""
-    schemas = Schemas(operations, open_routes)
+def document(
+    operations: Sequence[Operation[Any]], open_routes: Sequence[OpenRoute], *, open_codes: bool = False
+) -> Part:
+    """The whole document.
+
+    `open_codes` leaves out which codes an answer can have, for generators whose clients fail at any other:
+    there will be new ones.
+    """
+    schemas = Schemas(operations, open_routes, open_codes=open_codes)
     paths: dict[str, Part] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
@@ -158,7 +166,7 @@ def _refusals(errors: Errors, schemas: Schemas, headers: tuple[str, ...] = ()) -
             "headers": answer_headers(*OF_ERRORS.get(status, ()), *headers),
             "content": {
                 JSON: {
-                    "schema": schemas.error(status, [error.code for error in classes]),
+                    "schema": schemas.refusal([error.code for error in classes]),
                     "examples": _examples({error.code: _error_example(error) for error in classes}),
                 }
             },
@@ -166,14 +174,8 @@ def _refusals(errors: Errors, schemas: Schemas, headers: tuple[str, ...] = ()) -
     return made
 
 
-def _error_example(error: type[ApiError]) -> Part:
-    return {
-        "statusCode": error.status,
-        "message": error.text or _summary(error),
-        "error": phrase(error.status),
-        "code": error.code,
-        "requestId": REQUEST_ID,
-    }
+def _error_example(error: type[ApiError]) -> Any:
+    return orjson.loads(error_body(REFUSALS.get(error) or error(), REQUEST_ID))
 
 
 def _summary(error: type) -> str:

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.api_error import ApiError, MemberError
+from service.errors import (
+    BodyTooLarge,
+    CustomerTooLarge,
+    DuplicateEmail,
+    Forbidden,
+    InvalidCursor,
+    InvalidJson,
+    InvalidRequest,
+    MethodNotAllowed,
+    RateLimited,
+    RequestTimeout,
+    UnknownParameter,
+    UnsupportedMediaType,
+)
+
 ID = "cus_01jd4q8w9zexampxexampxe000"
 REQUEST_ID = "req_0123456789abcdef01234567"
 
@@ -130,3 +146,27 @@ LEDGER: dict[str, Any] = {
     "publicKey": PUBLIC_KEY,
 }
 """From `tests/unit/proof_vectors.json`: its hashes and its signature fit."""
+
+REFUSALS: dict[type[ApiError], ApiError] = {
+    type(refusal): refusal
+    for refusal in (
+        InvalidJson("The body is not valid JSON: Expecting ',' delimiter (line 3, column 5)"),
+        InvalidRequest.of_members(
+            [
+                MemberError("name", "required", "name is required"),
+                MemberError("emial", "unknown_member", "emial is not a member of a customer"),
+            ]
+        ),
+        UnknownParameter("limt", ("limit", "startingAfter", "endingBefore")),
+        InvalidCursor("startingAfter"),
+        CustomerTooLarge(40_012, 32_768, "metadata", 31_870),
+        Forbidden("write"),
+        MethodNotAllowed("PUT", ("GET", "HEAD", "POST")),
+        RequestTimeout("body", 30),
+        DuplicateEmail("john@example.com"),
+        BodyTooLarge(65_536),
+        UnsupportedMediaType("Send the body as application/json"),
+        RateLimited(2),
+    )
+}
+"""Of the errors that say something of their own."""

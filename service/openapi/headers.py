@@ -30,7 +30,7 @@ OF_REQUESTS: dict[str, dict[str, Any]] = {
     ),
     "If-Match": _string(
         'Change the customer only if it is at one of these versions, such as `"3"` (its `ETag`), or at any '
-        "(`*`). A weak tag never matches.",
+        "(`*`). A weak tag, as with `expand=stats`, never matches.",
         pattern=_TAGS,
     ),
     "If-None-Match": _string(

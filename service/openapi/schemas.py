@@ -11,7 +11,7 @@ from typing import Any, get_args, is_typeddict
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 
-from service.openapi.answers import CUSTOMER_ID, Error
+from service.openapi.answers import CUSTOMER_ID, Refusal
 from service.openapi.examples import ID
 from service.operation import OpenRoute, Operation
 from service.parameters import Parameters
@@ -31,8 +31,11 @@ class _Plain(GenerateJsonSchema):
 class Schemas:
     """The models' schemas: `components` by name, and what refers to them."""
 
-    def __init__(self, operations: Sequence[Operation[Any]], open_routes: Sequence[OpenRoute]) -> None:
-        models = [Error, *(operation.body.model for operation in operations if operation.body is not None)]
+    def __init__(
+        self, operations: Sequence[Operation[Any]], open_routes: Sequence[OpenRoute], *, open_codes: bool
+    ) -> None:
+        self._open_codes = open_codes
+        models = [Refusal, *(operation.body.model for operation in operations if operation.body is not None)]
         abouts = [*(row.about for row in operations), *(row.about for row in open_routes)]
         models += [answer.model for about in abouts for answer in about.answers if answer.model is not None]
         named = {_name(model): TypeAdapter(model) for model in models}
@@ -50,12 +53,12 @@ class Schemas:
         """The schema of a body."""
         return self._references[_name(model)]
 
-    def error(self, status: int, codes: list[str]) -> Part:
-        """The schema of an error with this status and one of these codes."""
-        return {
-            "$ref": REFERENCE.format(model="Error"),
-            "properties": {"statusCode": {"const": status}, "code": {"enum": codes}},
-        }
+    def refusal(self, codes: list[str]) -> Part:
+        """The schema of a refusal with one of these codes."""
+        any_refusal = {"$ref": REFERENCE.format(model="Refusal")}
+        if self._open_codes:
+            return any_refusal
+        return {"allOf": [any_refusal, {"properties": {"code": {"enum": codes}}}]}
 
     def customer_id(self) -> Part:
         """The id in a path."""
@@ -85,20 +88,9 @@ def _parameter(name: str, schema: Part) -> Part:
     if "description" in schema:
         made["description"] = schema.pop("description")
     if schema.get("type") == "object":
-        made |= {"style": "form", "explode": True, "schema": _bracketed(name, schema)}
+        # The example keeps pages that fill in what they are not told from asking for nonsense.
+        made |= {"style": "deepObject", "explode": True, "example": {}}
     return made
-
-
-def _bracketed(name: str, schema: Part) -> Part:
-    """An object whose members are parameters of their own, `name[key]=value`.
-
-    `deepObject` is the style for that, but client generators write it as if it were `form`. So `form` it is,
-    and the brackets belong to the members' names: the same query, in a way that all of them understand.
-    """
-    keys = schema.get("propertyNames", {})
-    names = {limit: keys[limit] + len(f"{name}[]") for limit in ("minLength", "maxLength") if limit in keys}
-    key = keys.get("pattern", r"^[^\[\]]+$").removeprefix("^").removesuffix("$")
-    return schema | {"propertyNames": names | {"pattern": rf"^{name}\[{key}\]$"}}
 
 
 def _name(model: Any) -> str:

@@ -38,8 +38,8 @@ CHANGE_HEADERS = ("ETag", "Idempotent-Replayed")
 CREATE_CUSTOMER = About(
     "createCustomer",
     "Create a customer",
-    "`email` and `name` are required, and null is the same as absent. An email address is unique per "
-    "merchant, whatever its spelling: of parallel creates of one address exactly one succeeds. With an "
+    "`email` and `name` are required; of the others null is the same as absent. An email address is unique "
+    "per merchant, whatever its spelling: of parallel creates of one address exactly one succeeds. With an "
     "`Idempotency-Key` a retry makes no second customer.",
     (
         Answer(201, "The new customer.", Customer, ("Location", *CHANGE_HEADERS), {"john": JOHN}),
@@ -61,8 +61,9 @@ CREATE_CUSTOMERS = About(
     "createCustomers",
     "Create many customers",
     "Each item succeeds or fails by itself, with what POST /v1/customers would have answered; the answer is "
-    "200 even if all fail. An `Idempotency-Key` K stands for K/0, K/1, …, in the items' order; items that "
-    "failed run again.",
+    "200 even if all fail, for whatever reason. An `Idempotency-Key` K stands for K/0, K/1, …, in the items' "
+    "order, and items that failed run again; an item may carry an `idempotencyKey` of its own. These keys "
+    "are apart from those of single creates. `onDuplicate` applies to each item.",
     (Answer(200, "What became of each item, in order.", Batch, examples={"two": BATCH_RESULTS}),),
     headers=("Idempotency-Key", *TRACING),
     examples={"two": BATCH},
@@ -113,7 +114,8 @@ UPDATE_CUSTOMER = About(
     "updateCustomer",
     "Update a customer",
     "A JSON merge patch (RFC 7396): what is absent stays, null clears, `address` and `metadata` are merged "
-    "by key. A patch that changes nothing moves neither `updated` nor the version. Without `If-Match`, "
+    "by key. A deleted customer cannot be patched: 404. A patch that changes nothing moves neither `updated` "
+    "nor the version. Without `If-Match`, "
     "concurrent patches are applied one after another.",
     (Answer(200, "The customer as it is now.", Customer, CHANGE_HEADERS, {"john": JOHN_PATCHED}),),
     headers=("Idempotency-Key", "If-Match", *TRACING),
@@ -125,7 +127,8 @@ UPDATE_CUSTOMER = About(
 DELETE_CUSTOMER = About(
     "deleteCustomer",
     "Delete a customer",
-    "Frees the email address. The id answers with the tombstone from then on, also to a second delete.",
+    "Frees the email address. The id answers with the tombstone from then on, also to a second delete, which "
+    "no `If-Match` stops. What was stored stays in the history; erasing is another operation.",
     (Answer(200, "The tombstone.", Tombstone, CHANGE_HEADERS, {"tombstone": TOMBSTONE}),),
     headers=("Idempotency-Key", "If-Match", *TRACING),
     links=("getCustomer",),

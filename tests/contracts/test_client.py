@@ -79,7 +79,7 @@ async def test_a_generated_client_creates_finds_updates_pages_and_retries(
         assert again.parsed == created.parsed
         assert again.headers["Idempotent-Replayed"] == "true"
         refused = await caller.call("create_customer", body=john)
-        assert isinstance(refused.parsed, models.Error)
+        assert isinstance(refused.parsed, models.Refusal)
         assert (refused.status_code, refused.parsed.code, refused.parsed.param) == (
             409,
             "duplicate_email",
