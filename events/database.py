@@ -131,8 +131,16 @@ class Connection:
     One that does not reopen is a session: what it holds (a lock) is held for as long as it works at all.
     """
 
-    def __init__(self, url: str, settings: dict[str, str] | None = None, *, reopens: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        settings: dict[str, str] | None = None,
+        *,
+        reopens: bool = True,
+        command_seconds: float = COMMAND_SECONDS,
+    ) -> None:
         self._url = url
+        self._command_seconds = command_seconds
         self._reopens = reopens
         self._opened = False
         self._settings = settings
@@ -143,7 +151,7 @@ class Connection:
         if self._raw is None or self._raw.is_closed():
             if self._opened and not self._reopens:
                 raise StoreUnavailable(f"{statement.name}: the session has ended")
-            self._raw = await connect(self._url, self._settings)
+            self._raw = await connect(self._url, self._settings, command_seconds=self._command_seconds)
             self._opened = True
         try:
             async with translated(statement.name):

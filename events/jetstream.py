@@ -240,6 +240,10 @@ class JetStream:
         return _checked(orjson.loads(answer.data))
 
 
+_BLANK = " \t\n\r\x0b\x0c"
+"""White space of ASCII, as bytes have it."""
+
+
 class _Client(Client):
     """nats-py's client, but for its reading of headers, which takes half of a worker's time."""
 
@@ -247,8 +251,12 @@ class _Client(Client):
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         """The same result: names without white space in them, values without white space around them."""
         lines = (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
-        pairs = ((name.strip(), value.strip()) for name, colon, value in lines if colon)
-        return {name: value for name, value in pairs if name.isascii() and len(name.split()) == 1}
+        pairs = ((name.strip(_BLANK), value.strip(_BLANK)) for name, colon, value in lines if colon)
+        return {name: value for name, value in pairs if _is_token(name)}
+
+
+def _is_token(name: str) -> bool:
+    return name.isascii() and (not name or name.split() == [name])
 
 
 def _of_batch(message: Message, batch: str, number: int, last_sequence: int) -> dict[str, str]:

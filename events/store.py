@@ -23,13 +23,13 @@ from events.lanes import Lanes
 from events.loading import Loaded, Loader, Wanted, mapper_with
 from events.mapper import from_microseconds
 from events.master_keys import MasterKeys
-from events.queries import APPEND, DROP_OLDER_SNAPSHOTS, SAVE_SNAPSHOT
+from events.queries import APPEND, SAVE_SNAPSHOT
 from events.sealing import DataKey
 
 log = structlog.get_logger(__name__)
 
 SNAPSHOT_EVERY = 100
-"""Versions between snapshots."""
+"""Versions between snapshots. All are kept: any version is read from the one below it."""
 
 LOADS_AT_ONCE = 128
 
@@ -162,6 +162,5 @@ class EventStore:
             await self._database.fetch(
                 SAVE_SNAPSHOT, customer_id, version, stored.topic, stored.state, merchant_id
             )
-            await self._database.fetch(DROP_OLDER_SNAPSHOTS, customer_id, version, merchant_id)
         except StoreError as error:
             log.warning("snapshot_failed", customer_id=customer_id, version=version, reason=str(error))

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from events.database import Database
+from events.statements import Statement
 from projections.billing_message import CHARGE, INVOICE, LINKED, BadMessage, BillingEvent, read_message
 from projections.delivery import Delivery
 from projections.parking import Bad, ParkedRow, park_all
@@ -52,7 +53,7 @@ async def apply(transaction: Database.Transaction, deliveries: Sequence[Delivery
     arrivals = _of_known_merchants(arrivals, currencies, bad)
     arrivals = await _of_own_customers(transaction, arrivals, bad)
     fresh = await _take_in(transaction, arrivals, bad)
-    await _put_states(transaction, fresh, currencies)
+    await put_states(transaction, fresh, currencies)
     await park_all(transaction, NAME, bad)
 
 
@@ -171,9 +172,13 @@ def decisive(events: Iterable[BillingEvent]) -> list[BillingEvent]:
     return list(greatest.values())
 
 
-async def _put_states(
-    transaction: Database.Transaction, fresh: Iterable[BillingEvent], currencies: Mapping[str, str]
+async def put_states(
+    transaction: Database.Transaction,
+    fresh: Iterable[BillingEvent],
+    currencies: Mapping[str, str],
+    statement: Statement = PUT_STATES,
 ) -> None:
+    """Bring charges, invoices and stats up to date with these events, of merchants with these currencies."""
     events = decisive(fresh)
     charges = [
         (*_state(event), event.amount, event.currency, spent(event, currencies[event.merchant_id]))
@@ -182,7 +187,7 @@ async def _put_states(
     ]
     invoices = [_state(event) for event in events if event.kind == INVOICE]
     if events:
-        await transaction.fetch(PUT_STATES, *_columns(charges, 11), *_columns(invoices, 8))
+        await transaction.fetch(statement, *_columns(charges, 11), *_columns(invoices, 8))
 
 
 def _state(event: BillingEvent) -> tuple[Any, ...]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
 
-from events.mapper import to_microseconds
+from events.moments import read_rfc3339
 from events.strict_json import NotReadable, StrictReader
 from projections.delivery import Delivery
 
@@ -34,8 +33,6 @@ INVOICE_EVENTS = frozenset(
 )
 
 TEXT_LENGTH = 256  # code points of any text that is read; those of a key fit into an entry of an index
-SECOND = 1_000_000
-"""µs."""
 STRUCTURED = "application/cloudevents+json"
 
 MAX_DEPTH = 32  # of a body
@@ -49,10 +46,6 @@ def _unread(_: str) -> int:
 _READER = StrictReader(MAX_DEPTH, integer=_unread, decimal=_unread)
 _AMOUNT = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,18})?")
 _CURRENCY = re.compile(r"[A-Z][A-Z0-9]{1,15}")
-_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:(?P<second>[0-9]{2})(?:\.[0-9]{1,9})?"
-    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-)
 
 
 class BadMessage(Exception):
@@ -211,16 +204,10 @@ def _standing(customer_id: str | None) -> str:
 
 def read_moment(text: str, name: str) -> int:
     """A time of RFC 3339 as µs since 1970; a leap second counts into the next one. Raises BadMessage."""
-    text = text.upper()
-    found = _MOMENT.fullmatch(text)
-    if not found:
-        raise BadMessage(f"{name} must be a time of RFC 3339 such as 2024-01-15T12:15:00Z")
     try:
-        if found["second"] == "60":
-            return to_microseconds(datetime.fromisoformat(f"{text[:17]}59{text[19:]}")) + SECOND
-        return to_microseconds(datetime.fromisoformat(text))
-    except ValueError:
-        raise BadMessage(f"{name} is no time that there is") from None
+        return read_rfc3339(text)
+    except ValueError as error:
+        raise BadMessage(f"{name} {error}") from None
 
 
 def _text(members: Mapping[str, Any], name: str, prefix: str) -> str:

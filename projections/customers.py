@@ -26,6 +26,7 @@ from events.loading import mapper_with, open_data_key
 from events.mapper import from_microseconds, to_domain_event, to_microseconds
 from events.master_keys import MasterKeys
 from events.rendering import render_customer, render_tombstone
+from events.statements import Statement
 from projections.customer_change import CustomerChange, merchant_of, read_change
 from projections.delivery import Delivery
 from projections.parking import ParkedRow, forget_parked, park_customer, reason_of
@@ -45,6 +46,17 @@ _SECOND = 1_000_000  # µs
 
 class HistoryDiverged(StoreError):
     """A projection stands at a hash that the ledger never had: it followed events that are not there."""
+
+
+class Target(NamedTuple):
+    """Which table events go into, by the name of its progress and the statements on its rows."""
+
+    name: str
+    rows_of: Statement
+    put_rows: Statement
+
+
+LIVE = Target(NAME, ROWS_OF, PUT_ROWS)
 
 
 class CustomerRow(NamedTuple):
@@ -142,13 +154,22 @@ async def _put_messages(transaction: Database.Transaction, changes: Sequence[Cus
 # Events from the store
 
 
-async def catch_up(database: Database, merchant_id: str, master_keys: MasterKeys) -> int:
+async def catch_up(
+    database: Database, merchant_id: str, master_keys: MasterKeys, target: Target = LIVE
+) -> int:
     """Apply one page of a merchant's events; how many. Raises HistoryDiverged, StoreError."""
     async with database.transaction() as transaction:
-        places = await lock_places(transaction, NAME, [merchant_id])
-        if merchant_id not in places:
-            return 0
-        applied = await _catch_up(transaction, merchant_id, places[merchant_id], master_keys)
+        return await catch_up_within(transaction, merchant_id, master_keys, target)
+
+
+async def catch_up_within(
+    transaction: Database.Transaction, merchant_id: str, master_keys: MasterKeys, target: Target
+) -> int:
+    """The same in the caller's transaction."""
+    places = await lock_places(transaction, target.name, [merchant_id])
+    if merchant_id not in places:
+        return 0
+    applied = await _catch_up(transaction, merchant_id, places[merchant_id], master_keys, target)
     if applied is None:
         raise HistoryDiverged(
             f"position {places[merchant_id].position} has another hash in the ledger, or is gone"
@@ -157,7 +178,11 @@ async def catch_up(database: Database, merchant_id: str, master_keys: MasterKeys
 
 
 async def _catch_up(
-    transaction: Database.Transaction, merchant_id: str, place: Place, master_keys: MasterKeys
+    transaction: Database.Transaction,
+    merchant_id: str,
+    place: Place,
+    master_keys: MasterKeys,
+    target: Target = LIVE,
 ) -> int | None:
     """Apply one page of a merchant's events; how many, None when the ledger does not have this place."""
     page = await transaction.fetch(NEXT_EVENTS, merchant_id, max(place.position, 1), PAGE)
@@ -167,19 +192,23 @@ async def _catch_up(
             return None
         page = page[1:]
     if page:
-        await apply_events(transaction, merchant_id, page, master_keys)
-        await move(transaction, NAME, {merchant_id: Place(page[-1]["position"], page[-1]["hash"])})
+        await apply_events(transaction, merchant_id, page, master_keys, target)
+        await move(transaction, target.name, {merchant_id: Place(page[-1]["position"], page[-1]["hash"])})
     return len(page)
 
 
 async def apply_events(
-    transaction: Database.Transaction, merchant_id: str, events: Sequence[Row], master_keys: MasterKeys
+    transaction: Database.Transaction,
+    merchant_id: str,
+    events: Sequence[Row],
+    master_keys: MasterKeys,
+    target: Target = LIVE,
 ) -> None:
     """Bring the rows of these events' customers up to date; a customer that cannot be read is parked."""
     by_customer: dict[str, list[Row]] = {}
     for event in events:
         by_customer.setdefault(event["customer_id"], []).append(event)
-    found = await transaction.fetch(ROWS_OF, merchant_id, list(by_customer))
+    found = await transaction.fetch(target.rows_of, merchant_id, list(by_customer))
     rows = {row["customer_id"]: CustomerRow(*row) for row in found}
     changed: list[CustomerRow] = []
     for customer_id, own in sorted(by_customer.items()):
@@ -191,7 +220,7 @@ async def apply_events(
         else:
             if row is not None:
                 changed.append(row)
-    await _put_rows(transaction, merchant_id, changed)
+    await put_rows(transaction, merchant_id, changed, target)
 
 
 async def retry_customer(
@@ -202,7 +231,7 @@ async def retry_customer(
     await lock_places(transaction, NAME, [merchant_id])  # nobody applies this merchant's events meanwhile
     events = await transaction.fetch(EVENTS_OF, merchant_id, customer_id)
     row = fold_row(merchant_id, None, events, master_keys)
-    await _put_rows(transaction, merchant_id, [row] if row else [])
+    await put_rows(transaction, merchant_id, [row] if row else [])
 
 
 async def forget_customer(transaction: Database.Transaction, customer: Customer) -> None:
@@ -210,15 +239,18 @@ async def forget_customer(transaction: Database.Transaction, customer: Customer)
 
     The row is that of its last version: whatever was on its way to the row comes too late.
     """
-    await _put_rows(transaction, customer.merchant_id, [_row_of(customer)])
+    await put_rows(transaction, customer.merchant_id, [row_of(customer)])
     await forget_parked(transaction, customer.merchant_id, customer.id)
 
 
-async def _put_rows(transaction: Database.Transaction, merchant_id: str, rows: Sequence[CustomerRow]) -> None:
+async def put_rows(
+    transaction: Database.Transaction, merchant_id: str, rows: Sequence[CustomerRow], target: Target = LIVE
+) -> None:
+    """Write rows, never backward."""
     if rows:
         columns = [list(column) for column in zip(*rows, strict=True)]
         terms = zip(*[row_terms(merchant_id, row) for row in rows], strict=True)
-        await transaction.fetch(PUT_ROWS, merchant_id, *columns, *map(list, terms))
+        await transaction.fetch(target.put_rows, merchant_id, *columns, *map(list, terms))
 
 
 def row_terms(merchant_id: str, row: CustomerRow) -> Terms:
@@ -245,10 +277,11 @@ def fold_row(
     for event in events:
         stored = StoredEvent(customer_id, event["originator_version"], event["topic"], event["state"])
         customer = to_domain_event(mapper, stored, event["recorded_at"]).mutate(customer)
-    return _row_of(customer) if customer else None
+    return row_of(customer) if customer else None
 
 
-def _row_of(customer: Customer) -> CustomerRow:
+def row_of(customer: Customer) -> CustomerRow:
+    """The row of a customer."""
     created_at, updated_at = to_microseconds(customer.created_on), to_microseconds(customer.modified_on)
     if customer.deleted:
         body = render_tombstone(customer.id)

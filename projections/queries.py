@@ -23,6 +23,7 @@ PUT_ROWS = _STATEMENTS["put_rows"]
 PUT_MESSAGES = _STATEMENTS["put_messages"]
 HASHES_AT = _STATEMENTS["hashes_at"]
 EVENTS_OF = _STATEMENTS["events_of"]
+ROWS_BETWEEN = _STATEMENTS["rows_between"]
 
 _LISTS = read_statements(SQL / "lists.sql")
 
@@ -52,3 +53,23 @@ RELEASE_PARKED = _PARKING["release_parked"]
 RENEW_PARKED = _PARKING["renew_parked"]
 SKIP_PARKED = _PARKING["skip_parked"]
 FORGET_PARKED = _PARKING["forget_parked"]
+
+_REBUILD = read_statements(SQL / "rebuild.sql")
+
+TRY_REBUILD_LOCK = _REBUILD["try_rebuild_lock"]
+BEGIN_REBUILD = _REBUILD["begin_rebuild"]
+MAKE_SHADOW = _REBUILD["make_shadow"]
+INDEX_SHADOW = _REBUILD["index_shadow"]
+WAIT_BRIEFLY = _REBUILD["wait_briefly"]
+LOCK_LIVE = _REBUILD["lock_live"]
+SWAP_SHADOWS = _REBUILD["swap_shadows"]
+DROP_SHADOWS = _REBUILD["drop_shadows"]
+FORGET_PROGRESS = _REBUILD["forget_progress"]
+BEGIN_AT_HEADS = _REBUILD["begin_at_heads"]
+LOCK_ALL_PROGRESS = _REBUILD["lock_all_progress"]
+TAKE_OVER_PROGRESS = _REBUILD["take_over_progress"]
+NOTE_ARRIVALS = _REBUILD["note_arrivals"]
+INBOX_PAGE = _REBUILD["inbox_page"]
+TAKE_ARRIVED = _REBUILD["take_arrived"]
+LOCK_INBOX = _REBUILD["lock_inbox"]
+INBOX_SIZE = _REBUILD["inbox_size"]

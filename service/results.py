@@ -17,8 +17,8 @@ from events.rendering import render_customer, render_tombstone
 from events.store import Change
 from service.call import Call, Retry
 from service.errors import CustomerErased, DuplicateEmail, IdempotencyKeyReused, InternalError, Unauthorized
-from service.preconditions import etag
-from service.responses import customer_response
+from service.preconditions import etag, matches_if_none_match
+from service.responses import customer_response, not_modified
 
 
 class Result(NamedTuple):
@@ -49,6 +49,14 @@ def respond(result: Result) -> web.Response:
     return customer_response(
         rendered(customer), etag(customer.version), status=status, location=location, replayed=replayed
     )
+
+
+def respond_unless_known(call: Call, body: bytes, tag: str) -> web.Response:
+    """The response to a read of one customer: 304 where `If-None-Match` names its tag."""
+    header = call.list_header("If-None-Match")
+    if header is not None and matches_if_none_match(header, tag):
+        return not_modified(tag)
+    return customer_response(body, tag)
 
 
 async def result_of(call: Call, change: Change, outcome: Outcome) -> Result:

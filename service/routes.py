@@ -12,13 +12,15 @@ from service.creating import CreateParameters
 from service.customer_input import CreateCustomer, CreateCustomers, PatchCustomer
 from service.edge import edge, endpoint
 from service.health import healthz, readyz
+from service.history import HistoryParameters, get_history
 from service.ledger import get_ledger
 from service.list_query import ListParameters
 from service.lists import get_customers
 from service.openapi import texts
 from service.openapi.pages import PAGES, make_pages, send_page
 from service.operation import JSON, MERGE_PATCH, MIB, Body, OpenRoute, Operation
-from service.parameters import Expandable, Parameters
+from service.parameters import Parameters
+from service.past import GetParameters
 from service.protocol import expect
 from service.reads import get_customer
 from service.services import SERVICES, Services
@@ -26,6 +28,7 @@ from service.services import SERVICES, Services
 LIST = "/v1/customers"
 BATCH = "/v1/customers/batch"
 ONE = "/v1/customers/{id}"
+HISTORY = "/v1/customers/{id}/history"
 ERASE = "/v1/customers/{id}/erase"
 LEDGER = "/v1/ledger"
 
@@ -52,7 +55,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         Body(CreateCustomers, limit=2 * MIB),
     ),
     Operation("GET", LIST, "read", get_customers, ListParameters, texts.LIST_CUSTOMERS),
-    Operation("GET", ONE, "read", get_customer, Expandable, texts.GET_CUSTOMER),
+    Operation("GET", ONE, "read", get_customer, GetParameters, texts.GET_CUSTOMER),
+    Operation("GET", HISTORY, "audit", get_history, HistoryParameters, texts.GET_HISTORY),
     Operation(
         "PATCH",
         ONE,

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from events.checkpoint import public_key
 from events.database import Database
+from events.history import History
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from events.store import EventStore
@@ -37,6 +38,7 @@ class Services:
 
     store: EventStore
     customers: CustomerReader
+    history: History
     database: Database
     lists: Database
     """Connections for lists alone: they plan anew each time, and a long count keeps nothing else waiting."""
@@ -96,6 +98,7 @@ async def open_services(
         yield Services(
             store,
             customers,
+            History(database, store.load, master_keys),
             database,
             lists,
             Authenticator(keys, master_keys, time.monotonic),

@@ -55,11 +55,71 @@ WHERE k.merchant_id = $5
     AND k.wrapped_key IS NOT NULL
 ON CONFLICT DO NOTHING;
 
--- drop_older_snapshots: one snapshot a customer is enough
-DELETE FROM events.customer_snapshots
-WHERE originator_id = $1
-    AND originator_version < $2
-    AND merchant_id = $3;
+-- history_older: a customer's events below a version, newest first
+SELECT
+    e.position,
+    e.originator_version AS version,
+    e.topic,
+    e.recorded_at,
+    e.metadata,
+    e.state,
+    k.wrapped_key,
+    k.master_version
+FROM events.customer_events AS e
+LEFT JOIN events.customer_keys AS k
+    ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
+WHERE e.originator_id = $2
+    AND e.originator_version < $3
+    AND e.merchant_id = $1
+ORDER BY e.originator_version DESC
+LIMIT $4;
+
+-- history_newer: a customer's events above a version, oldest first
+SELECT
+    e.position,
+    e.originator_version AS version,
+    e.topic,
+    e.recorded_at,
+    e.metadata,
+    e.state,
+    k.wrapped_key,
+    k.master_version
+FROM events.customer_events AS e
+LEFT JOIN events.customer_keys AS k
+    ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
+WHERE e.originator_id = $2
+    AND e.originator_version > $3
+    AND e.merchant_id = $1
+ORDER BY e.originator_version
+LIMIT $4;
+
+-- version_at: the version that a customer had at a moment (µs), 0 before its first; versions have no gaps and their times ascend, so the span between two of them is halved until it is one
+WITH RECURSIVE span (low, high) AS (
+    SELECT 0::bigint, coalesce((
+        SELECT e.originator_version
+        FROM events.customer_events AS e
+        WHERE e.originator_id = $2
+            AND e.merchant_id = $1
+        ORDER BY e.originator_version DESC
+        LIMIT 1
+    ), 0)
+    UNION ALL
+    SELECT
+        CASE WHEN middle.recorded_at <= $3 THEN middle.version ELSE s.low END,
+        CASE WHEN middle.recorded_at <= $3 THEN s.high ELSE middle.version - 1 END
+    FROM span AS s
+    CROSS JOIN LATERAL (
+        SELECT e.originator_version AS version, e.recorded_at
+        FROM events.customer_events AS e
+        WHERE e.originator_id = $2
+            AND e.originator_version = (s.low + s.high + 1) / 2
+            AND e.merchant_id = $1
+    ) AS middle
+    WHERE s.low < s.high
+)
+SELECT s.low AS version
+FROM span AS s
+WHERE s.low = s.high;
 
 -- drop_old_idempotency_keys: forget keys answered longer ago (µs, by the clock that dated them), so many at a time
 DELETE FROM events.idempotency_keys
@@ -80,6 +140,37 @@ ORDER BY version;
 INSERT INTO events.master_key_checks (version, check_value)
 VALUES ($1, $2)
 ON CONFLICT DO NOTHING;
+
+-- replay_page: a page of a merchant's events, customer by customer, beyond a version of a customer; a customer that has none (until a moment) is a row without
+SELECT
+    k.customer_id,
+    k.wrapped_key,
+    k.master_version,
+    e.originator_version,
+    e.topic,
+    e.state,
+    e.recorded_at
+FROM (
+    SELECT c.customer_id, c.wrapped_key, c.master_version
+    FROM events.customer_keys AS c
+    WHERE c.merchant_id = $1
+        AND c.customer_id >= $2
+        AND c.customer_id <= $3
+    ORDER BY c.customer_id
+    LIMIT $6
+) AS k
+LEFT JOIN LATERAL (
+    SELECT v.originator_version, v.topic, v.state, v.recorded_at
+    FROM events.customer_events AS v
+    WHERE v.originator_id = k.customer_id
+        AND v.merchant_id = $1
+        AND v.originator_version > CASE WHEN k.customer_id = $2 THEN $4::bigint ELSE 0 END
+        AND v.recorded_at <= $5
+    ORDER BY v.originator_version
+    LIMIT $6
+) AS e ON true
+ORDER BY k.customer_id, e.originator_version
+LIMIT $6;
 
 -- last_event_of: a customer's last event
 SELECT

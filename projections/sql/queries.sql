@@ -176,3 +176,12 @@ SELECT e.merchant_id, e.hash
 FROM unnest($1::text[], $2::bigint[]) AS w (merchant_id, position)
 JOIN events.customer_events AS e
     ON e.merchant_id = w.merchant_id AND e.position = w.position;
+
+-- rows_between: a page of a merchant's rows, in the order of customers' ids, above one and up to another
+SELECT customer_id, version, created_at, updated_at, deleted, body
+FROM projections.customers
+WHERE merchant_id = $1
+    AND customer_id > $2
+    AND customer_id <= $3
+ORDER BY customer_id
+LIMIT $4;

@@ -18,6 +18,7 @@ from service.cli import (
     checkpoint,
     demo,
     erase,
+    history,
     keys,
     master_key,
     merchants,
@@ -25,7 +26,9 @@ from service.cli import (
     parked,
     project,
     prove,
+    rebuild,
     relay,
+    replay,
     serve,
     up,
     verify,
@@ -82,6 +85,10 @@ app.command("relay")(relay.relay)
 app.command("project")(project.project)
 app.command("erase")(erase.erase)
 app.command("migrate")(migrate.migrate)
+app.command("history")(history.history)
+app.command("replay")(replay.replay)
+app.command("export")(replay.export)
+app.command("rebuild")(rebuild.rebuild)
 app.command("master-key")(master_key.master_key)
 app.command("verify")(verify.verify)
 app.command("checkpoint")(checkpoint.checkpoint)

@@ -30,6 +30,7 @@ Port = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+CustomerId = Annotated[str, typer.Argument(metavar="CUS_ID", help="The customer.", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 MerchantId = Annotated[
     str | None,

@@ -1,23 +1,28 @@
-"""A bar for what takes long: on the terminal, on stderr; nothing in a pipe."""
+"""How far a long command has come: a bar with rate and time left on a terminal, nothing in a pipe.
+
+It is on stderr, so that what a command prints can be kept while the bar is watched.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from events.replay import Tell
+
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """For a block: call it with how many more are done. Shows how far, how fast and how long still."""
+def progress(what: str, total: int | None) -> Iterator[Tell]:
+    """A bar for a block; `total` None: nobody knows."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _: None
         return
-    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
+    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed:,}"))
     with Progress(*columns, Rate(), TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda more: bar.advance(task, more)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
-import typer
 
 from events.database import Database
 from events.history_proof import merchants_of, prove_history
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
-from service.cli.options import DataDir, MerchantId, ToFile
+from service.cli.options import CustomerId, DataDir, MerchantId, ToFile
 from service.cli.running import run
 from service.cli.writing import written
 from service.databases import find_database
 from service.errors import StartupError
 from service.master_key import load_master_keys
 from service.settings import Settings, load_settings
-
-CustomerId = Annotated[str, typer.Argument(metavar="CUS_ID", help="The customer.", show_default=False)]
 
 
 def prove(

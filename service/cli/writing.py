@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import typer
 
-from service.durable import write_secret
+from service.durable import secret_stream, write_secret
 from service.errors import StartupError
 
 
@@ -32,6 +34,20 @@ def written(path: Path | None, content: bytes) -> None:
         return
     try:
         write_secret(path, content.decode())
+    except OSError as error:
+        raise StartupError(f"{path} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def streamed(path: Path | None) -> Iterator[BinaryIO]:
+    """The same for more than fits into memory: the file is there whole, or not at all."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with secret_stream(path) as file:
+            yield file
     except OSError as error:
         raise StartupError(f"{path} cannot be written: {error.strerror}") from None
 

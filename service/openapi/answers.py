@@ -13,7 +13,16 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 from events.ids import CUSTOMER_PREFIX, ID_PATTERN
 from projections.customer_list import MOST_COUNTED
-from service.openapi.examples import BATCH_RESULTS, CERTIFICATE, JOHN, LEDGER, LIST, TOMBSTONE
+from service.openapi.examples import (
+    BATCH_RESULTS,
+    CERTIFICATE,
+    HISTORY,
+    JOHN,
+    LEDGER,
+    LIST,
+    LISTED_TOMBSTONE,
+    TOMBSTONE,
+)
 
 CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
 
@@ -116,6 +125,7 @@ class ErasureCertificate(TypedDict):
     signature: Annotated[str, Field(description="Base64.")]
 
 
+@with_config(ConfigDict(json_schema_extra={"examples": [LISTED_TOMBSTONE]}))
 class ListedTombstone(Tombstone):
     """What is left of a deleted customer, in a list with `deleted=true`."""
 
@@ -134,6 +144,58 @@ class CustomerList(TypedDict):
     totalCountCapped: NotRequired[
         Annotated[Literal[True], Field(description="There are more than `totalCount` says.")]
     ]
+
+
+class Actor(TypedDict):
+    """The API key that a change came with."""
+
+    id: str
+    name: Annotated[str | None, Field(description="What the key is called, null if that is not known.")]
+
+
+class Difference(TypedDict):
+    """A member before and after a change; null is unset."""
+
+    from_: Annotated[str | None, Field(alias="from")]
+    to: str | None
+
+
+class HistoryEvent(TypedDict):
+    """Something that happened to a customer."""
+
+    position: Annotated[int, Field(ge=1, description="Its place among all events of the merchant.")]
+    version: Annotated[int, Field(ge=1, description="The customer's version after it.")]
+    type: Literal["customer.created", "customer.updated", "customer.deleted", "customer.erased"]
+    recordedAt: Annotated[
+        str,
+        Field(
+            pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$",
+            description="RFC 3339, in UTC, to the microsecond.",
+        ),
+    ]
+    actor: Actor | None
+    requestId: Annotated[str | None, Field(description="The `X-Request-Id` of the request that did it.")]
+    correlationId: str | None
+    idempotencyKeyHash: Annotated[
+        str | None,
+        Field(pattern="^[0-9a-f]{16}$", description="The first 16 digits of the key's SHA-256, in hex."),
+    ]
+    changes: Annotated[
+        dict[str, Difference],
+        Field(
+            description="By member; one within `address` or `metadata` by its path, such as `address.city`."
+        ),
+    ]
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [HISTORY]}))
+class History(TypedDict):
+    """A page of a customer's history."""
+
+    object: Literal["list"]
+    url: Annotated[str, Field(pattern="^/v1/customers/cus_[0-9a-z]{26}/history$")]
+    hasMore: Annotated[bool, Field(description="Whether there are more in the order asked for.")]
+    data: Annotated[list[HistoryEvent], Field(max_length=100)]
 
 
 class MemberFault(TypedDict):

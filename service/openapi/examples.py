@@ -46,6 +46,8 @@ JOHN_WITH_STATS: dict[str, Any] = JOHN | {"invoiceCount": 2, "chargeCount": 3, "
 
 TOMBSTONE: dict[str, Any] = {"id": ID, "object": "customer", "deleted": True}
 
+LISTED_TOMBSTONE: dict[str, Any] = TOMBSTONE | {"deletedAt": 1706558400}
+
 CERTIFICATE: dict[str, Any] = {
     "object": "erasure_certificate",
     "merchantId": "mer_01jd4q8w9zexampxexampxe001",
@@ -82,6 +84,28 @@ BATCH_RESULTS: dict[str, Any] = {
 }
 
 LIST: dict[str, Any] = {"object": "list", "url": "/v1/customers", "hasMore": False, "data": [JOHN]}
+
+HISTORY: dict[str, Any] = {
+    "object": "list",
+    "url": f"/v1/customers/{ID}/history",
+    "hasMore": False,
+    "data": [
+        {
+            "position": 18,
+            "version": 2,
+            "type": "customer.updated",
+            "recordedAt": "2024-01-29T20:00:00.250731Z",
+            "actor": {"id": "key_0123456789abcdef", "name": "back office"},
+            "requestId": REQUEST_ID,
+            "correlationId": None,
+            "idempotencyKeyHash": None,
+            "changes": {
+                "phone": {"from": "+1234567890", "to": None},
+                "metadata.tier": {"from": "gold", "to": "platinum"},
+            },
+        }
+    ],
+}
 
 PUBLIC_KEY = "s8Wtk/8gASaWGH5E19za+6YKrouYrmNp2b8N3B7t5Dw="
 SIGNATURE = "8oCXPJQ42BxrugZSkNW6Wo6tqGGif3zsGL58VypDa2dn3PxqaEdGJFv6yFJTS2bTVw147GUcgD17VjQ+oEz7DA=="

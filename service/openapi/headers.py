@@ -60,7 +60,7 @@ OF_ANSWERS: dict[str, dict[str, Any]] = {
         pattern="^/v1/customers/cus_[0-9a-z]{26}$",
     ),
     "Link": _string(
-        'Where else the list can be read (RFC 8288): relative URLs, `rel="next"` older, `rel="prev"` newer.'
+        'Where else the list can be read (RFC 8288): relative URLs, `rel="next"` to go on, `rel="prev"` back.'
     ),
     "Idempotent-Replayed": _string(
         "`true`: the request was a retry, and this is what was answered the first time.", const="true"

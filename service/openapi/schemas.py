@@ -95,8 +95,10 @@ def _bracketed(name: str, schema: Part) -> Part:
     `deepObject` is the style for that, but client generators write it as if it were `form`. So `form` it is,
     and the brackets belong to the members' names: the same query, in a way that all of them understand.
     """
-    key = schema.get("propertyNames", {}).get("pattern", r"^[^\[\]]+$").removeprefix("^").removesuffix("$")
-    return schema | {"propertyNames": {"pattern": rf"^{name}\[{key}\]$"}}
+    keys = schema.get("propertyNames", {})
+    names = {limit: keys[limit] + len(f"{name}[]") for limit in ("minLength", "maxLength") if limit in keys}
+    key = keys.get("pattern", r"^[^\[\]]+$").removeprefix("^").removesuffix("$")
+    return schema | {"propertyNames": names | {"pattern": rf"^{name}\[{key}\]$"}}
 
 
 def _name(model: Any) -> str:

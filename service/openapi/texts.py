@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from service.errors import CustomerTooLarge, DuplicateEmail, InvalidCursor, ProjectionLagging
+from service.errors import CustomerErased, CustomerTooLarge, DuplicateEmail, InvalidCursor, ProjectionLagging
 from service.openapi.answers import (
     Batch,
     Customer,
     CustomerList,
     ErasureCertificate,
     Health,
+    History,
     Ledger,
     Ready,
     Tombstone,
@@ -19,6 +20,7 @@ from service.openapi.examples import (
     BATCH_RESULTS,
     CERTIFICATE,
     CREATE_JOHN,
+    HISTORY,
     JOHN,
     JOHN_PATCHED,
     JOHN_WITH_STATS,
@@ -80,7 +82,9 @@ LIST_CUSTOMERS = About(
 GET_CUSTOMER = About(
     "getCustomer",
     "Get a customer",
-    "Always sees every change that was answered. The id of a deleted customer answers with its tombstone.",
+    "Always sees every change that was answered. The id of a deleted customer answers with its tombstone. "
+    "With `version` or `asOf` it answers what it answered then, with that version's `ETag`; a customer that "
+    "was not there yet, or never came to that version, is not found; the past of an erased one is gone.",
     (
         Answer(
             200,
@@ -92,7 +96,17 @@ GET_CUSTOMER = About(
         Answer(304, "The client has this version already.", headers=("ETag",)),
     ),
     headers=("If-None-Match",),
-    links=("getCustomer", "updateCustomer", "deleteCustomer"),
+    errors=(CustomerErased,),
+    links=("getCustomer", "getCustomerHistory", "updateCustomer", "deleteCustomer"),
+)
+
+GET_HISTORY = About(
+    "getCustomerHistory",
+    "Get a customer's history",
+    "Every change: when, by which key and request, and what each member was before and after. To go on, pass "
+    "the last version of a page as `startingAfter`. Also of deleted customers; of erased ones it tells which "
+    "members changed, and `[erased]` in place of their values.",
+    (Answer(200, "A page.", History, ("Link",), {"john": HISTORY}),),
 )
 
 UPDATE_CUSTOMER = About(

@@ -32,6 +32,12 @@ FROM events.api_keys
 WHERE merchant_id = coalesce($1, merchant_id)
 ORDER BY created_at, id;
 
+-- key_names: what those of these keys that a merchant has are called
+SELECT id, name
+FROM events.api_keys
+WHERE merchant_id = $1
+    AND id = ANY ($2::text[]);
+
 -- revoke_key: refuse the key from now on; the first moment stays
 UPDATE events.api_keys
 SET revoked_at = coalesce(revoked_at, $2)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from service.api_keys import SCOPES
 from service.operation import Operation
 from service.routes import BATCH, LIST, ONE, OPERATIONS
 from tests.support.api import JOHN, Answer, RunningApi
@@ -52,6 +53,7 @@ def refused_at(answer: Answer) -> tuple[int, str, str]:
 @pytest.mark.parametrize("route", WITH_ID, ids=named)
 async def test_a_wildcard_for_an_id_is_an_unknown_id(api: RunningApi, route: Operation[Any]) -> None:
     await api.client.created()
+    client = await api.client_with(frozenset(SCOPES))
     before = await api.stored()
     body = {"name": "Mallory"} if route.body is not None else None
     client = await api.client_with(frozenset({route.scope}))

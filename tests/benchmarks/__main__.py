@@ -25,12 +25,14 @@ from tests.benchmarks import (
     batch,
     footprint,
     get,
+    history,
     idempotency,
     lists,
     patch,
     post,
     processes,
     profiling,
+    rebuild,
     relay,
     report,
     sustained,
@@ -60,6 +62,8 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "sustained": sustained.run,
     "verify": verify.run,
     "lists": lists.run,
+    "history": history.run,
+    "rebuild": rebuild.run,
 }
 DEFAULT_PEERS = "P1,P4"
 

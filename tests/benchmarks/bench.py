@@ -41,10 +41,20 @@ class Plan:
     """Events of the ledger that is verified."""
     steady: float = 20
     """How long a load lasts that has to be kept up with."""
+    versions: int = 10_000
+    """Of the customer whose history is read."""
 
 
 QUICK = Plan(
-    rounds=1, seconds=3, warm_up=1, quiet=3, connections=(32,), backlog=5_000, ledger=50_000, steady=5
+    rounds=1,
+    seconds=3,
+    warm_up=1,
+    quiet=3,
+    connections=(32,),
+    backlog=5_000,
+    ledger=50_000,
+    steady=5,
+    versions=1_000,
 )
 
 

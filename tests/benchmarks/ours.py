@@ -26,7 +26,7 @@ from tests.benchmarks.processes import Started, answers, free_port, running, say
 
 APPLICATION_ROLE = "customers_app"
 EVENTS = "events.customer_events"
-SCOPES = frozenset(("read", "write"))
+SCOPES = frozenset(("read", "write", "audit"))
 # The console script's own line: the same program, also where the script is not installed.
 CUSTOMERS = [sys.executable, "-c", "from service.cli import main; main()"]
 READY_WORDS = {"relay": "relaying", "project": "projecting"}

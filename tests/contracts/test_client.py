@@ -111,6 +111,8 @@ async def test_a_generated_client_creates_finds_updates_pages_and_retries(
         assert await caller.ids(limit=2) == newest_first[:2]
         assert await caller.ids(limit=2, starting_after=newest_first[1]) == newest_first[2:]
         assert await caller.ids(limit=2, ending_before=newest_first[2]) == newest_first[:2]
+        referred = models.ListCustomersMetadata.from_dict({"metadata[source]": "referral"})
+        assert await caller.ids(metadata=referred) == [customer_id]
         assert await caller.ids(createdgt=updated.created + 60) == []
 
         gone = (await caller.call("delete_customer", customer_id)).parsed

@@ -72,7 +72,7 @@ def status(text: str) -> str:
     return text.strip().splitlines()[0].strip()
 
 
-def bodies(text: str) -> list[dict[str, object]]:
+def bodies(text: str) -> list[dict[str, Any]]:
     """The JSON objects in what one block printed."""
     found = re.findall(r"\{.*\}", text.replace("}{", "}\n{"))
     return [orjson.loads(body) for body in found]
@@ -110,22 +110,30 @@ def test_the_next_read_sees_the_change_under_its_version(shown: list[str]) -> No
     assert 'ETag: "2"' in shown[5]
 
 
+def test_its_history_tells_of_the_change_and_its_first_version_is_there_still(shown: list[str]) -> None:
+    history, first = bodies(shown[6])
+    assert [event["type"] for event in history["data"]] == ["customer.updated", "customer.created"]
+    assert history["data"][0]["changes"]["metadata.source"] == {"from": None, "to": "referral"}
+    assert [first] == bodies(shown[1])
+    assert "→ +1234567890" in shown[6]
+
+
 def test_it_is_deleted_and_leaves_a_tombstone(shown: list[str]) -> None:
-    page, deleted, read = bodies(shown[6])
+    page, deleted, read = bodies(shown[7])
     assert page["object"] == "list"
     assert deleted == read == {"id": bodies(shown[1])[0]["id"], "object": "customer", "deleted": True}
 
 
 def test_the_demo_moves_the_stats_of_customers(shown: list[str]) -> None:
-    assert "charges" in shown[7]
-    (page,) = bodies(shown[8])
+    assert "charges" in shown[8]
+    (page,) = bodies(shown[9])
     customers: Any = page["data"]
     assert len(customers) == 3
     assert sum(customer["chargeCount"] + customer["invoiceCount"] for customer in customers) > 0
 
 
 def test_no_block_was_left_unchecked(shown: list[str]) -> None:
-    assert len(shown) == 9
+    assert len(shown) == 10
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def terminal(capsys: pytest.CaptureFixture[str]) -> Terminal:
 
 def test_help_names_every_command(terminal: Terminal) -> None:
     said = terminal.run("--help")
-    commands = "up demo serve relay project erase migrate merchants keys parked"
+    commands = "up demo serve relay project erase migrate history replay export rebuild merchants keys parked"
     for command in commands.split():
         assert command in said
 

@@ -42,11 +42,11 @@ async def snapshot_versions(store: Store) -> list[int]:
     return [row["originator_version"] for row in rows]
 
 
-async def only_snapshot_is(store: Store, version: int) -> None:
+async def snapshots_are(store: Store, *versions: int) -> None:
     async def is_so() -> bool:
-        return await snapshot_versions(store) == [version]
+        return await snapshot_versions(store) == [*versions]
 
-    await comes_about(is_so, what=f"a snapshot at {version} and no other")
+    await comes_about(is_so, what=f"snapshots at {versions} and no other")
 
 
 async def rows_read(store: Store, last_version: int = LATEST) -> list[int]:
@@ -67,13 +67,13 @@ async def times(store: Store, version: int) -> list[object]:
 
 async def test_a_long_history_is_read_from_its_last_snapshot_on(store: Store) -> None:
     await live_until(store, VERSIONS)
-    await only_snapshot_is(store, 200)
+    await snapshots_are(store, 100, 200)
     assert await rows_read(store) == list(range(201, VERSIONS + 1))
 
 
 async def test_a_long_history_loads_as_it_was_written_with_its_snapshot_and_without(store: Store) -> None:
     written = await live_until(store, VERSIONS)
-    await only_snapshot_is(store, 200)
+    await snapshots_are(store, 100, 200)
     with_snapshot = (await store.load(C1)).customer
     await store.select(DROP_ALL)
     without = (await store.load(C1)).customer
@@ -88,7 +88,7 @@ async def test_a_long_history_loads_as_it_was_written_with_its_snapshot_and_with
 
 async def test_any_version_loads_as_it_was_then(store: Store) -> None:
     await live_until(store, VERSIONS)
-    await only_snapshot_is(store, 200)
+    await snapshots_are(store, 100, 200)
     for version in (1, 99, 100, 101, 199, 200, 201, VERSIONS):
         loaded = (await store.load(C1, last_version=version)).customer
         assert loaded is not None
@@ -104,7 +104,7 @@ async def test_before_its_first_version_there_was_no_customer(store: Store) -> N
 
 async def test_a_snapshot_serves_versions_from_its_own_on_only(store: Store) -> None:
     await live_until(store, 120)
-    await only_snapshot_is(store, 100)
+    await snapshots_are(store, 100)
     assert await rows_read(store, 99) == list(range(1, 100))
     assert await rows_read(store, 100) == [None]
     assert await rows_read(store, 101) == [101]
@@ -114,7 +114,7 @@ async def test_a_snapshot_of_a_deleted_customer_is_a_deleted_customer(store: Sto
     customer = await live_until(store, SNAPSHOT_EVERY - 1)
     outcome = await store.delete(C1)
     assert outcome.version == SNAPSHOT_EVERY
-    await only_snapshot_is(store, SNAPSHOT_EVERY)
+    await snapshots_are(store, SNAPSHOT_EVERY)
     loaded = (await store.load(C1)).customer
     assert loaded is not None
     assert loaded.deleted
@@ -124,7 +124,7 @@ async def test_a_snapshot_of_a_deleted_customer_is_a_deleted_customer(store: Sto
 
 async def test_a_snapshot_is_sealed_as_the_events_are(store: Store) -> None:
     await live_until(store, SNAPSHOT_EVERY)
-    await only_snapshot_is(store, SNAPSHOT_EVERY)
+    await snapshots_are(store, SNAPSHOT_EVERY)
     (row,) = await store.select("SELECT * FROM events.customer_snapshots")
     state = orjson.loads(row["state"])
     sealed = state.pop("personal")["_data_"]
@@ -137,7 +137,7 @@ async def test_a_snapshot_is_sealed_as_the_events_are(store: Store) -> None:
 
 async def test_a_snapshot_of_another_merchants_customer_is_not_taken_for_ones_own(store: Store) -> None:
     await live_until(store, SNAPSHOT_EVERY, merchant_id=M2)
-    await only_snapshot_is(store, SNAPSHOT_EVERY)
+    await snapshots_are(store, SNAPSHOT_EVERY)
     await store.create(C1)
     loaded = (await store.load(C1)).customer
     assert loaded is not None

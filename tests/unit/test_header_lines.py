@@ -15,6 +15,7 @@ lines = st.lists(
 
 
 @given(raw=lines)
+@example(raw=b": nameless\r\n : x\r\n\x1ca: x\r\na\x1c: x\r\na: \x1cx\x85\r\n\x1c: x\r\n\x0ba\x0c:\x0bx")
 @example(raw=b"ce-id: a:b\r\nNats-Msg-Id:x\r\nEmpty:\r\nno colon\r\na b: c\r\n\xff: y\r\nok: \xff\r\n")
 def test_they_are_what_the_library_reads(raw: bytes) -> None:
     assert _Client._parse_header_lines(raw) == Client._parse_header_lines(raw)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import jsonschema_rs
 import openapi_spec_validator
@@ -67,6 +67,12 @@ def test_every_example_is_what_its_schema_describes() -> None:
     assert checked > 50
 
 
+def test_every_example_of_a_schema_is_what_it_describes() -> None:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        validator = jsonschema_rs.validator_for(schema | {"components": DOCUMENT["components"]})
+        assert all(validator.is_valid(example) for example in schema.get("examples", ())), name
+
+
 def test_every_body_of_the_customers_operations_has_an_example() -> None:
     without = [name for name, content in media_types() if " /v1/" in name and not content.get("examples")]
     assert without == []
@@ -100,7 +106,7 @@ def test_every_parameter_says_what_it_means() -> None:
 
 def test_keys_in_brackets_are_described_so_that_every_client_writes_them() -> None:
     class WithLabels(Parameters):
-        labels: dict[str, str] | None = Field(None, description="Labels.")
+        labels: Annotated[dict[str, str], Field(json_schema_extra={"propertyNames": {"maxLength": 9}})]
 
     [parameter] = Schemas((), ()).query(WithLabels)
     assert (parameter["name"], parameter["style"], parameter["explode"]) == ("labels", "form", True)
@@ -108,6 +114,8 @@ def test_keys_in_brackets_are_described_so_that_every_client_writes_them() -> No
     assert validator.is_valid({"labels[tier]": "gold"})
     assert not validator.is_valid({"tier": "gold"})
     assert not validator.is_valid({"labels[a[b]]": "gold"})
+    assert validator.is_valid({"labels[123456789]": "gold"})
+    assert not validator.is_valid({"labels[1234567890]": "gold"})
 
 
 def test_every_header_that_is_described_is_used() -> None:

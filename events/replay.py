@@ -1,0 +1,136 @@
+"""Replay: a merchant's customers from all their events, one customer after another.
+
+In: a merchant, perhaps one customer, perhaps a moment until which. Out: batches of customers as they were
+then. Events are read in pages, each a short transaction, and the next page is on its way while one is folded;
+memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple, Protocol
+
+from eventsourcing.persistence import Mapper, StoredEvent
+
+from events.customer import Customer
+from events.database import Row
+from events.errors import StoreError
+from events.loading import LATEST, mapper_with, open_data_key
+from events.mapper import to_domain_event
+from events.master_keys import MasterKeys
+from events.queries import REPLAY_PAGE
+from events.statements import Statement
+
+PAGE = 2000
+"""Events read at once."""
+FIRST, LAST = "", "~"
+"""Below and above every customer's id."""
+
+
+Tell = Callable[[int], None]
+"""Is told how many more events are done."""
+
+
+class Reader(Protocol):
+    """What statements are run on: a `Database`, or a `Connection`."""
+
+    async def fetch(self, statement: Statement, *arguments: object) -> list[Row]:
+        """The rows of a statement."""
+
+
+class Replayed(NamedTuple):
+    """A customer after its events, or after those before the first that cannot be read, and why that is."""
+
+    customer_id: str
+    customer: Customer | None
+    error: StoreError | None
+
+
+class Batch(NamedTuple):
+    """The customers that a page brought to their end, how many events it had, and whether it is the last."""
+
+    customers: list[Replayed]
+    events: int
+    is_last: bool
+
+
+class _Span(NamedTuple):
+    """Which events: those of customers from the place (a customer, a version of it) to the last customer."""
+
+    first: str
+    last: str
+    version: int
+    until: int
+
+
+async def replay(
+    reader: Reader,
+    merchant_id: str,
+    master_keys: MasterKeys,
+    *,
+    customer_id: str | None = None,
+    until: int = LATEST,
+) -> AsyncIterator[Batch]:
+    """The merchant's customers in the order of their ids; those without events until then are left out."""
+    folding = _Folding(merchant_id, master_keys)
+    span = _Span(customer_id or FIRST, customer_id or LAST, 0, until)
+    page = PAGE
+    rows = await _read(reader, merchant_id, span, page)
+    while len(rows) == page:
+        end = rows[-1]
+        span = span._replace(first=end["customer_id"], version=end["originator_version"] or LATEST)
+        following = asyncio.create_task(_read(reader, merchant_id, span, page))
+        try:
+            yield folding.batch(rows)
+            rows = await following
+        finally:
+            following.cancel()
+    yield folding.batch(rows, is_last=True)
+
+
+async def _read(reader: Reader, merchant_id: str, span: _Span, page: int) -> list[Row]:
+    return await reader.fetch(REPLAY_PAGE, merchant_id, *span, page)
+
+
+class _Folding:
+    """Folds page after page; a customer at the end of one may go on in the next."""
+
+    def __init__(self, merchant_id: str, master_keys: MasterKeys) -> None:
+        self._merchant_id = merchant_id
+        self._master_keys = master_keys
+        self._open: Replayed | None = None
+        self._mapper: Mapper[str] | None = None
+
+    def batch(self, rows: Sequence[Row], *, is_last: bool = False) -> Batch:
+        """The customers that are complete with these rows."""
+        complete: list[Replayed] = []
+        events = 0
+        for customer_id, group in groupby(rows, itemgetter("customer_id")):
+            own = [row for row in group if row["originator_version"] is not None]
+            if self._open is not None and self._open.customer_id != customer_id:
+                complete.append(self._open)
+                self._open = None
+            if own:
+                events += len(own)
+                self._open = self._fold(customer_id, own, self._open)
+        if is_last and self._open is not None:
+            complete.append(self._open)
+        return Batch(complete, events, is_last)
+
+    def _fold(self, customer_id: str, rows: Sequence[Row], begun: Replayed | None) -> Replayed:
+        if begun is not None and begun.error is not None:
+            return begun
+        customer = begun.customer if begun is not None else None
+        try:
+            if begun is None or self._mapper is None:
+                data_key = open_data_key(self._master_keys, self._merchant_id, customer_id, rows[0])
+                self._mapper = mapper_with(data_key)
+            for row in rows:
+                stored = StoredEvent(customer_id, row["originator_version"], row["topic"], row["state"])
+                customer = to_domain_event(self._mapper, stored, row["recorded_at"]).mutate(customer)
+        except StoreError as error:
+            return Replayed(customer_id, customer, error)
+        return Replayed(customer_id, customer, None)

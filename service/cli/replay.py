@@ -1,0 +1,114 @@
+"""`customers replay` and `customers export`: a merchant's customers from their events, as lines of JSON.
+
+In: a merchant, perhaps one customer, perhaps a moment. Out: each customer as GET shows it, in the order of
+ids; or, compared, in what the read model differs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from events.audit import count_events
+from events.database import Database
+from events.key_checks import check_master_keys
+from service.cli.options import DataDir, ToFile
+from service.cli.progress import progress
+from service.cli.running import run
+from service.cli.writing import streamed
+from service.databases import find_database
+from service.errors import StartupError
+from service.master_key import load_master_keys
+from service.merchants import find_merchant
+from service.moments import read_moment
+from service.replaying import Wanted, compare_customers, write_customers
+from service.settings import Settings, load_settings
+
+CONNECTIONS = 3
+
+
+def until(text: str) -> int:
+    """A moment on the command line."""
+    try:
+        return read_moment(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Merchant = Annotated[
+    str, typer.Option("--merchant", metavar="MER", help="Whose customers.", show_default=False)
+]
+One = Annotated[
+    str | None, typer.Option("--customer", metavar="CUS_ID", help="This one alone.", show_default=False)
+]
+Until = Annotated[
+    int | None,
+    typer.Option(
+        parser=until,
+        metavar="MOMENT",
+        help="As they were then: Unix seconds, which mean the whole second, or a time of RFC 3339.",
+        show_default=False,
+    ),
+]
+Compare = Annotated[
+    bool, typer.Option("--compare", help="Hold the read model against them, and list what differs.")
+]
+
+
+def replay(
+    merchant_id: Merchant,
+    data_dir: DataDir = None,
+    customer_id: One = None,
+    until: Until = None,
+    to: ToFile = None,
+    compare: Compare = False,
+) -> None:
+    """Fold all events again, and write what they amount to: a line of JSON a customer, tombstones too.
+
+    --compare writes nothing, and ends with status 1 when the read model is not what the events say.
+    """
+    settings = load_settings(data_dir=data_dir)
+    if compare and (until is not None or to is not None):
+        raise typer.BadParameter("--compare is about the read model as it is: leave out --until and --to")
+    wanted = Wanted(merchant_id, customer_id) if until is None else Wanted(merchant_id, customer_id, until)
+    end(run(_compare(settings, wanted) if compare else _write(settings, wanted, to, with_tombstones=True)))
+
+
+def export(merchant_id: Merchant, data_dir: DataDir = None, to: ToFile = None) -> None:
+    """Write every customer that is not deleted, a line of JSON each, as of now."""
+    end(run(_write(load_settings(data_dir=data_dir), Wanted(merchant_id), to, with_tombstones=False)))
+
+
+def end(complaints: list[str]) -> None:
+    """Say what is wrong, if anything, and end with status 1."""
+    for complaint in complaints:
+        typer.echo(complaint, err=True)
+    if complaints:
+        raise typer.Exit(1)
+
+
+async def _write(settings: Settings, wanted: Wanted, to: Path | None, *, with_tombstones: bool) -> list[str]:
+    master_keys = load_master_keys(settings)
+    async with Database.connect(find_database(settings).application, size=CONNECTIONS) as database:
+        await check_master_keys(database, master_keys)
+        with progress("replaying", await _size(database, wanted)) as tell, streamed(to) as output:
+            return await write_customers(
+                database, master_keys, wanted, output, tell, with_tombstones=with_tombstones
+            )
+
+
+async def _compare(settings: Settings, wanted: Wanted) -> list[str]:
+    master_keys = load_master_keys(settings)
+    async with Database.connect(find_database(settings).application, size=CONNECTIONS) as database:
+        await check_master_keys(database, master_keys)
+        with progress("comparing", await _size(database, wanted)) as tell:
+            return await compare_customers(database, master_keys, wanted, tell)
+
+
+async def _size(database: Database, wanted: Wanted) -> int | None:
+    """How many events there are to fold, if that is known. Raises StartupError: there is no such merchant."""
+    if await find_merchant(database, wanted.merchant_id) is None:
+        raise StartupError(f"there is no merchant {wanted.merchant_id}")
+    return await count_events(database, wanted.merchant_id) if wanted.customer_id is None else None
