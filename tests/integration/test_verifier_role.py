@@ -109,6 +109,7 @@ async def test_the_application_has_no_right_to_events_but_reading_and_appending(
     writing = {row["name"].split("(")[0] for row in await store.select(FUNCTIONS, "customers_app")}
     assert writing == {
         "events.append",
+        "events.drop_from_outbox",
         "events.follow_stream",
         "events.mark_published",
         "events.mark_published_until",
