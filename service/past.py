@@ -35,7 +35,7 @@ class GetParameters(Expandable):
         None,
         description="Answer the customer as it was at this moment: Unix seconds, which mean the whole "
         "second, or a time of RFC 3339, exact to the microsecond. What happened just then has happened.",
-        examples=["2024-01-29T19:00:00Z", "1706554800"],
+        examples=["2024-01-29T19:00:00Z", 1706554800],
     )
 
     @property
