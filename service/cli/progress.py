@@ -22,7 +22,8 @@ def progress(what: str, total: int | None) -> Iterator[Tell]:
     if not console.is_terminal:
         yield lambda _: None
         return
-    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed:,}"))
+    count = "{task.completed:,}" if total is None else "{task.completed:,}/{task.total:,}"
+    columns = (TextColumn(what), BarColumn(), TextColumn(count))
     with Progress(*columns, Rate(), TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda more: bar.advance(task, more)
