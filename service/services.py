@@ -26,6 +26,7 @@ from service.auth import Authenticator
 from service.client_address import Networks
 from service.erasing import Eraser
 from service.erasure_list import open_list
+from service.idempotency import Digests
 from service.locks import KeyedLocks
 from service.rate_limit import RateLimits
 from service.settings import Settings
@@ -50,6 +51,7 @@ class Services:
     trusted_proxies: Networks
     body_seconds: float
     """How long a request's body may take to arrive."""
+    digests: Digests
     public_key: bytes
     """What checkpoints are signed with, its public half."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -107,5 +109,6 @@ async def open_services(
             RateLimits(time.monotonic),
             settings.trusted_proxies,
             settings.body_seconds,
+            Digests(master_keys),
             public_key(master_keys, master_keys.current),
         )

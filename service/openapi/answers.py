@@ -179,7 +179,10 @@ class HistoryEvent(TypedDict):
     correlationId: str | None
     idempotencyKeyHash: Annotated[
         str | None,
-        Field(pattern="^[0-9a-f]{16}$", description="The first 16 digits of the key's SHA-256, in hex."),
+        Field(
+            pattern="^[0-9a-f]{16}$",
+            description="The same for every use of a key: 16 digits of an HMAC that this service alone can make.",
+        ),
     ]
     changes: Annotated[
         dict[str, Difference],
