@@ -43,7 +43,7 @@ def key_text(header: str) -> str:
 
 
 class Digests:
-    """HMAC-SHA256 under keys derived from the master key, of its lowest version: a new one changes nothing."""
+    """HMAC-SHA256 under keys derived from the master key's lowest version: a rotation changes nothing."""
 
     def __init__(self, master_keys: MasterKeys) -> None:
         version = master_keys.versions[0]

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from events.checkpoint import public_key
 from events.database import Database
 from events.history import History
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
+from events.signing import public_key
 from events.store import EventStore
 from projections.customer_list import LIST_SETTINGS
 from projections.customer_reader import CustomerReader

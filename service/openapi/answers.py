@@ -181,7 +181,7 @@ class HistoryEvent(TypedDict):
         str | None,
         Field(
             pattern="^[0-9a-f]{16}$",
-            description="The same for every use of a key: 16 digits of an HMAC that this service alone can make.",
+            description="16 digits of an HMAC of the key: the same for the same key, and nothing to guess it by.",
         ),
     ]
     changes: Annotated[

@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from events.checkpoint import public_key, read_checkpoint, write_public_key
+from events.checkpoint import read_checkpoint
 from events.checkpointing import sign_ledger
 from events.ledger import first_hash
+from events.signing import public_key, write_public_key
 from tests.support.api import RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
