@@ -53,7 +53,7 @@ class Services:
     """How long a request's body may take to arrive."""
     digests: Digests
     public_key: bytes
-    """What checkpoints are signed with, its public half."""
+    """What checkpoints and certificates of erasure are verified with."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     under_way: UnderWay = field(default_factory=UnderWay)
 

@@ -122,7 +122,7 @@ class ErasureCertificate(TypedDict):
     version: Annotated[int, Field(ge=2)]
     position: Annotated[int, Field(ge=2)]
     hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="The ledger's hash at this position.")]
-    publicKey: Annotated[str, Field(description="Base64.")]
+    publicKey: Annotated[str, Field(description="Base64; the key that `GET /v1/ledger` tells.")]
     signature: Annotated[str, Field(description="Base64.")]
 
 
@@ -181,7 +181,7 @@ class HistoryEvent(TypedDict):
         str | None,
         Field(
             pattern="^[0-9a-f]{16}$",
-            description="16 digits of an HMAC of the key: the same for the same key, and nothing to guess it by.",
+            description="16 digits of an HMAC of the key: the same whenever the key is.",
         ),
     ]
     changes: Annotated[
@@ -274,7 +274,7 @@ class Ledger(TypedDict):
     hash: Hash
     recordedAt: Microseconds
     checkpoint: Annotated[Checkpoint | None, Field(description="Null until the first one is signed.")]
-    publicKey: PublicKey
+    publicKey: Annotated[PublicKey, Field(description="It signs checkpoints and certificates of erasure.")]
 
 
 class Health(TypedDict):

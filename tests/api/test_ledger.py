@@ -53,6 +53,13 @@ async def test_it_shows_the_head_and_what_was_signed_last(api: RunningApi) -> No
     assert shown["publicKey"] == shown["checkpoint"]["publicKey"]
 
 
+async def test_the_key_it_shows_is_the_one_that_signs_certificates_of_erasure(api: RunningApi) -> None:
+    created = await api.client.created()
+    eraser = await api.client_with(frozenset(["erase"]))
+    certificate = (await eraser.request("POST", f"/v1/customers/{created['id']}/erase")).json()
+    assert (await ledger(api))["publicKey"] == certificate["publicKey"]
+
+
 async def test_a_merchant_sees_its_own_ledger_alone(api: RunningApi) -> None:
     other = await api.of_new_merchant()
     await other.client.created()
