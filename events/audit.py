@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from operator import attrgetter
 
-from events.checkpoint import Checkpoint, write_public_key
+from events.checkpoint import Checkpoint
 from events.database import Database
 from events.diagnosis import diagnose
 from events.ledger_reading import Ends, read_ends, walk
 from events.merkle import Tree
 from events.queries import COUNT_EVENTS, LEDGER_RANGE, NEXT_LEDGER
+from events.signing import write_public_key
 from events.verification import Break, Finding, Place, beginning
 
 Tell = Callable[[int], None]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import structlog
 
-from events.checkpoint import Checkpoint, Statement, public_keys, sign, subject_of
+from events.checkpoint import Checkpoint, Statement, sign, subject_of
 from events.database import Database
 from events.errors import LedgerBroken
 from events.jetstream import JetStream
@@ -21,6 +21,7 @@ from events.ledger_reading import read_ends, walk
 from events.master_keys import MasterKeys
 from events.merkle import HASH_BYTES, Node, Tree
 from events.queries import ADD_CHECKPOINT, ADD_MERKLE_NODES, LAST_CHECKPOINT, MOVED_LEDGERS
+from events.signing import public_keys
 from events.supervision import supervised
 from events.verification import Break, Place, beginning
 

@@ -63,7 +63,7 @@ async def not_erased(database: Database, customers: Sequence[Erased]) -> list[Er
     return found
 
 
-def is_certificate(told: Certificate, public_keys: Collection[str]) -> bool:
+def is_certificate(told: Certificate, public_keys: Collection[bytes]) -> bool:
     """Whether it is a certificate of ours, as it was signed."""
     return told.get("object") == OBJECT and is_signed(KIND, told, public_keys)
 

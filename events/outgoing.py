@@ -17,7 +17,7 @@ from eventsourcing.persistence import StoredEvent
 
 from events.customer import Customer, Values
 from events.database import Connection, Row
-from events.errors import DataKeyMissing, EventUnreadable, MasterKeyMismatch, SealBroken
+from events.errors import UNREADABLE, DataKeyMissing, EventUnreadable
 from events.loading import Loader, Wanted, is_erased, open_data_key
 from events.mapper import make_mapper, to_domain_event, to_microseconds
 from events.master_keys import MasterKeys
@@ -37,9 +37,6 @@ _SECOND = 1_000_000  # µs
 
 
 ERASED = Customer.Erased.TOPIC
-
-UNREADABLE = (DataKeyMissing, SealBroken, EventUnreadable, MasterKeyMismatch)
-"""What is wrong with one event alone, once the master keys were proved (`events/key_checks.py`)."""
 
 
 class _Key(NamedTuple):

@@ -1,7 +1,8 @@
 """Shadows: tables of a read model made anew beside the live ones, whose places they take in one transaction.
 
 In: the tables' names. Out: `Shadows`, for a block: empty tables in the schema `projections_rebuilt`, which
-the block fills. One rebuild runs at a time. What one leaves behind when it is killed, the next one drops.
+the block fills. One rebuild runs at a time. What one leaves behind when it is killed, the next one
+drops, or `drop_abandoned_shadows`, which the API calls now and then.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import TypeVar
 
+import structlog
+
 from events.database import Connection, Database
 from events.errors import StoreBusy, StoreError
 from events.statements import Statement
 from projections.queries import (
     BEGIN_REBUILD,
+    DROP_ABANDONED_SHADOWS,
     DROP_SHADOWS,
     INDEX_SHADOW,
     LOCK_LIVE,
@@ -35,6 +39,8 @@ STATEMENT_SECONDS = 6 * 3600.0
 """An index of many rows takes its time."""
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.05
+
+log = structlog.get_logger(__name__)
 
 
 class RebuildRefused(StoreError):
@@ -90,6 +96,13 @@ async def shadows_of(url: str, tables: Sequence[str]) -> AsyncIterator[Shadows]:
                 await patiently(lambda: session.fetch(DROP_SHADOWS))
     finally:
         await session.close()
+
+
+async def drop_abandoned_shadows(database: Database) -> None:
+    """Drop what a killed rebuild left, in which nobody is erased; none that is under way. Raises StoreError."""
+    (row,) = await database.fetch(DROP_ABANDONED_SHADOWS, LOCK)
+    if row["dropped"]:
+        log.warning("abandoned_rebuild_dropped")
 
 
 async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:

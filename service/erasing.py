@@ -12,9 +12,11 @@ from events.command import Outcome
 from events.customer import Customer
 from events.database import Database
 from events.erasure import Certificate, Erased, certificate_of
-from events.loading import Wanted
+from events.errors import UNREADABLE
+from events.loading import Loaded, Wanted
 from events.master_keys import MasterKeys
-from events.sealing import DataKey
+from events.remains import remains_of
+from events.sealing import DataKey, ErasedKey
 from events.store import Change, EventStore
 from projections.customers import forget_customer
 from service import clock
@@ -70,14 +72,14 @@ class Eraser:
     async def _erase(self, erased: Erased, request: Request) -> bool:
         """Whether this very request has been answered before; if not, it is done now."""
         for _ in range(DECISIONS):
-            loaded = await self._store.load(Wanted(*erased, request.idempotency_key))
+            loaded, email = await self._load(erased, request)
             if loaded.answered is not None:
                 if loaded.answered.fingerprint != request.fingerprint:
                     raise IdempotencyKeyReused
                 return True
             if loaded.customer is None:
                 raise CustomerNotFound
-            change = _change(loaded.customer, loaded.data_key, request)
+            change = _change(loaded.customer, loaded.data_key, email, request)
             if not loaded.customer.pending_events and request.idempotency_key is None:
                 return False
             outcome = await self._record(change)
@@ -89,6 +91,17 @@ class Eraser:
                 return outcome.kind == "replayed"
         raise Overloaded
 
+    async def _load(self, erased: Erased, request: Request) -> tuple[Loaded, str | None]:
+        """The customer and the key of the email that it claims, whether or not its values can be opened."""
+        try:
+            loaded = await self._store.load(Wanted(*erased, request.idempotency_key))
+        except UNREADABLE as error:
+            remains = await remains_of(self._database, self._master_keys, *erased, error)
+            return Loaded(remains.customer, ErasedKey(), None), remains.email_key
+        # It claims its email and no other. A deleted one has let it go: whoever took it since is not touched.
+        email = loaded.customer.values["email"] if loaded.customer else None
+        return loaded, email and email_key(email)
+
     async def _record(self, change: Change) -> Outcome:
         async with self._database.transaction() as transaction:
             outcome = await self._store.append_within(transaction, change)
@@ -97,17 +110,14 @@ class Eraser:
         return outcome
 
 
-def _change(customer: Customer, data_key: DataKey | None, request: Request) -> Change:
-    # A customer claims its email and no other (an index on claims for this alone would cost every create).
-    # A deleted one has let it go, and whoever took it since is not touched.
-    email = customer.values["email"]
+def _change(customer: Customer, data_key: DataKey | None, email: str | None, request: Request) -> Change:
     customer.erase(clock.now())
     return Change(
         customer,
         data_key,
         request.metadata,
         status=200,
-        email_release=email and email_key(email),
+        email_release=email,
         idempotency_key=request.idempotency_key,
         fingerprint=request.fingerprint,
     )

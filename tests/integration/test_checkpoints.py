@@ -11,11 +11,12 @@ import nats
 import pytest
 from nats.aio.subscription import Subscription
 
-from events.checkpoint import Checkpoint, public_key, read_checkpoint
+from events.checkpoint import Checkpoint, read_checkpoint
 from events.checkpointing import run_checkpoints, sign_and_publish, sign_ledger
 from events.errors import LedgerBroken
 from events.master_keys import MasterKeys
 from events.merkle import Tree, nodes_over
+from events.signing import public_key
 from events.verification import leaf_of
 from service.embedded_nats import EmbeddedNats
 from tests.support.auditing import COLUMNS, fill, findings_against, forge, signed

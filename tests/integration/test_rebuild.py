@@ -18,7 +18,7 @@ from projections.customer_reader import CustomerReader
 from projections.parking import list_parked
 from projections.queries import BEGIN_REBUILD, MAKE_SHADOW
 from projections.rebuild_customers import rebuild_customers
-from projections.shadows import RebuildRefused, shadows_of
+from projections.shadows import RebuildRefused, drop_abandoned_shadows, shadows_of
 from service.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import run_sql
@@ -126,6 +126,26 @@ async def test_an_interrupted_rebuild_is_cleared_away_by_the_next(store: Store) 
     await rebuild(store)
     assert await check_read_model(store.admin_url, store.master_keys) == 3
     assert await store.select(NO_LEFTOVERS) == []
+
+
+async def test_what_a_killed_rebuild_left_of_somebody_erased_since_is_cleared_away(store: Store) -> None:
+    await some_history(store)
+    await sweep(store.database, store.master_keys)
+    async with connected(store.admin_url) as killed:
+        for step in ("begin_rebuild('killed')", "make_shadow('customers')", "note_arrivals()"):
+            await killed.execute(f"SELECT projections.{step}")
+        await killed.execute("INSERT INTO projections_rebuilt.customers SELECT * FROM projections.customers")
+    eraser = Eraser(store.events, store.database, store.master_keys, None)
+    await eraser.erase(Erased(M1, C1), Request(b"{}"))
+    await drop_abandoned_shadows(store.database)
+    assert await store.select(NO_LEFTOVERS) == []
+    await drop_abandoned_shadows(store.database)
+
+
+async def test_a_rebuild_under_way_is_not_taken_for_abandoned(store: Store) -> None:
+    async with shadows_of(store.admin_url, ["customers"]):
+        await drop_abandoned_shadows(store.database)
+        assert await store.select("SELECT FROM projections_rebuilt.customers") == []
 
 
 async def test_of_two_rebuilds_at_once_the_second_is_refused(store: Store) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from events import rewrapping
+from events.erasure import Erased
 from events.errors import MasterKeyMismatch
 from events.key_checks import check_master_keys, use_versions
 from events.master_keys import MasterKeys
 from events.queries import WRAPPED_KEYS_PAGE
 from events.rewrapping import api_keys_by_version, count_data_keys, rewrap
+from service.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.commands import customers
 from tests.support.databases import TestDatabase
@@ -152,3 +154,15 @@ async def test_for_a_master_key_in_a_variable_the_line_to_add_is_printed(ledgers
     told, line = said.splitlines()
     assert "add this line to it" in told
     assert MasterKeys.from_text(OLD + line).versions == [1, 2]
+
+
+async def test_a_customer_whose_data_key_is_wrapped_by_a_version_that_is_not_given_is_not_erased(
+    ledgers: TestDatabase,
+) -> None:
+    async with opened_store(ledgers, keys=MasterKeys.from_text(OLD)) as store:
+        await store.create(C1, JOHN)
+        await store.select("UPDATE events.customer_keys SET master_version = 2")
+        eraser = Eraser(store.events, store.database, store.master_keys, None)
+        with pytest.raises(MasterKeyMismatch, match=r"version 2 is not among those given: \[1\]"):
+            await eraser.erase(Erased(M1, C1), Request(b"{}"))
+        assert await wrapped_by(store) == {C1: 2}
