@@ -1,26 +1,46 @@
-"""The audit of ledgers: rows, head and checkpoints against each other.
+"""The audit of ledgers: rows, head, checkpoints and data keys against each other.
 
-In: a database (a role that may only read is enough) and checkpoints that were kept elsewhere. Out: for each
-merchant the first thing that is wrong, or nothing. The chain alone shows what was changed, removed or moved
-within a ledger; only a checkpoint shows that its tail was cut or all of it rewritten.
+In: a database (a role that may only read is enough), checkpoints that were kept elsewhere, and the keys that
+sign. Out: for each merchant what is wrong: with its checkpoints, and the first thing with its ledger. The
+chain alone shows what was changed, removed or moved within a ledger; only a checkpoint shows that its tail
+was cut or all of it rewritten, and only one kept elsewhere that the stored ones were replaced, too.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from operator import attrgetter
+from typing import NamedTuple
 
+from events.anchors import (
+    Anchor,
+    beyond,
+    contradiction,
+    disbelieved,
+    is_within,
+    kept_anchors,
+    stored_anchors,
+)
 from events.checkpoint import Checkpoint
 from events.database import Database
 from events.diagnosis import diagnose
+from events.errors import LedgerUnknown
+from events.key_audit import audit_keys
 from events.ledger_reading import Ends, read_ends, walk
 from events.merkle import Tree
 from events.queries import COUNT_EVENTS, LEDGER_RANGE, NEXT_LEDGER
-from events.signing import write_public_key
 from events.verification import Break, Finding, Place, beginning
 
 Tell = Callable[[int], None]
 """Called with how many more events were looked at."""
+
+
+class Audited(NamedTuple):
+    """What is wrong with a ledger, and how many stored checkpoints it was held against."""
+
+    findings: list[Finding]
+    stored: int
 
 
 async def count_events(database: Database, merchant_id: str | None) -> int:
@@ -30,7 +50,7 @@ async def count_events(database: Database, merchant_id: str | None) -> int:
 
 
 async def each_ledger(database: Database) -> AsyncIterator[str]:
-    """Every merchant that is known, or has events though it is not known."""
+    """Every merchant that is known, or has events or checkpoints though it is not known."""
     merchant_id = ""
     while (found := (await database.fetch(NEXT_LEDGER, merchant_id))[0]["id"]) is not None:
         merchant_id = found
@@ -40,26 +60,64 @@ async def each_ledger(database: Database) -> AsyncIterator[str]:
 async def verify_ledger(
     database: Database,
     merchant_id: str,
-    checkpoints: Iterable[Checkpoint],
+    kept: Iterable[Checkpoint],
     keys: Collection[bytes],
     tell: Tell,
-) -> Finding | None:
-    """The first thing that is wrong with a merchant's ledger, by position. `keys` are those believed."""
-    anchors = sorted(checkpoints, key=attrgetter("statement.position"))
+) -> Audited:
+    """What is wrong with a merchant's checkpoints, and the first thing that is with its ledger, by position.
+
+    `keys` are those believed; without any, what is stored is compared as it is, and no kept checkpoint is
+    believed. Raises LedgerUnknown: nothing is known of such a merchant.
+    """
+    # In this order: a checkpoint that is stored meanwhile, of a head that has moved, is not taken for a cut.
+    stored = await stored_anchors(database, merchant_id)
     ends = await read_ends(database, merchant_id)
+    anchors, findings = _believed(kept_anchors(kept), keys)
+    if keys:
+        stored_believed, altered = _believed(stored, keys)
+        anchors, findings = anchors + stored_believed, findings + altered
+    else:
+        anchors += stored
+    anchors.sort(key=attrgetter("said.position"))  # stable: at one position, kept ones come first
+    if ends.head is None and not (ends.last_position or anchors or findings):
+        raise LedgerUnknown(f"there is no merchant {merchant_id}")
+    finding = await _first_wrong(database, merchant_id, ends, anchors, tell)
+    return Audited(findings + ([finding] if finding else []), len(stored))
+
+
+def _believed(anchors: Sequence[Anchor], keys: Collection[bytes]) -> tuple[list[Anchor], list[Finding]]:
+    """Those that may be believed, and what is wrong with the first one that may not."""
+    believed: list[Anchor] = []
+    findings: list[Finding] = []
+    for anchor in anchors:
+        if problem := disbelieved(anchor, keys):
+            findings.append(problem)
+        else:
+            believed.append(anchor)
+    if len(findings) > 1:
+        more = f"{findings[0].text}; {len(findings) - 1} more of this ledger are not to be believed"
+        findings = [findings[0]._replace(text=more)]
+    return believed, findings
+
+
+async def _first_wrong(
+    database: Database, merchant_id: str, ends: Ends, anchors: Sequence[Anchor], tell: Tell
+) -> Finding | None:
+    """The first thing that is wrong with the ledger itself."""
     if ends.head is None:
         return await _without_head(database, merchant_id, ends, anchors)
-    for anchor in anchors:
-        if problem := _not_to_be_believed(anchor, keys):
-            return problem
     try:
-        within = [anchor for anchor in anchors if _is_within(anchor, ends)]
-        place = await _follow_anchors(database, merchant_id, ends.head, within, tell)
+        within = [anchor for anchor in anchors if is_within(anchor, ends)]
+        place = await _follow(database, merchant_id, ends.head, within, tell)
     except Break as broken:
         return await diagnose(database, merchant_id, broken, ends)
     except _Contradicted as contradicted:
         return contradicted.finding
-    return await _at_the_end(database, merchant_id, place, ends) or _beyond(anchors, ends)
+    return (
+        await _at_the_end(database, merchant_id, place, ends)
+        or beyond(anchors, ends)
+        or await audit_keys(database, merchant_id, ends.head.position)
+    )
 
 
 class _Contradicted(Exception):
@@ -70,63 +128,29 @@ class _Contradicted(Exception):
         self.finding = finding
 
 
-async def _follow_anchors(
-    database: Database, merchant_id: str, head: Place, anchors: Sequence[Checkpoint], tell: Tell
+async def _follow(
+    database: Database, merchant_id: str, head: Place, anchors: Sequence[Anchor], tell: Tell
 ) -> Place:
     """Follow the ledger to its head, and compare it with each checkpoint on the way."""
     place, agreed = beginning(merchant_id), 0
     tree = Tree() if anchors else None
-    for anchor in [*anchors, None]:
-        until = anchor.statement.position if anchor else head.position
-        async for reached in walk(database, merchant_id, place, until, tree):
-            tell(reached.position - place.position)
-            place = reached
-            if tree is not None:
-                tree.take_completed()  # of no use here
-        if anchor is not None and tree is not None:
-            _compare(anchor, place, tree.root(), agreed)
-            agreed = place.position
+    stops = defaultdict(list)
+    for anchor in anchors:
+        stops[anchor.said.position].append(anchor)
+    async for reached in walk(database, merchant_id, place, head.position, tree, stops.keys()):
+        tell(reached.position - place.position)
+        place = reached
+        if tree is not None:
+            tree.take_completed()  # of no use here
+            for anchor in stops.get(place.position, ()):
+                if found := contradiction(anchor, place, tree.root(), agreed):
+                    raise _Contradicted(found)
+                agreed = place.position
     return place
 
 
-def _is_within(anchor: Checkpoint, ends: Ends) -> bool:
-    """Whether the ledger reaches it in the same history; what is told of others: `_beyond`."""
-    said = anchor.statement
-    return ends.head is not None and said.position <= ends.head.position and said.epoch == ends.epoch
-
-
-def _compare(anchor: Checkpoint, place: Place, root: bytes, agreed: int) -> None:
-    """Raise _Contradicted unless the ledger is what the checkpoint says; `agreed` is where one last did."""
-    said = anchor.statement
-    if (said.recorded_at, said.hash, said.merkle_root) != (place.recorded_at, place.hash, root):
-        text = (
-            f"the chain holds, but the checkpoint has another {_difference(anchor, place)} at position "
-            f"{place.position}: events were replaced between positions {agreed + 1} and {place.position}"
-        )
-        raise _Contradicted(Finding(said.merchant_id, place.position, None, "rewritten", text))
-
-
-def _difference(anchor: Checkpoint, place: Place) -> str:
-    if anchor.statement.hash != place.hash:
-        return "hash"
-    return "Merkle root" if anchor.statement.recorded_at == place.recorded_at else "time"
-
-
-def _not_to_be_believed(anchor: Checkpoint, keys: Collection[bytes]) -> Finding | None:
-    said = anchor.statement
-    if anchor.public_key not in keys:
-        text = (
-            f"the checkpoint is signed by {write_public_key(anchor.public_key)}, which is not a key of ours"
-        )
-        return Finding(said.merchant_id, said.position, None, "foreign key", text)
-    if not anchor.is_genuine():
-        text = "the checkpoint's signature does not fit what it says"
-        return Finding(said.merchant_id, said.position, None, "bad signature", text)
-    return None
-
-
 async def _without_head(
-    database: Database, merchant_id: str, ends: Ends, anchors: Sequence[Checkpoint]
+    database: Database, merchant_id: str, ends: Ends, anchors: Sequence[Anchor]
 ) -> Finding | None:
     """What is wrong with a merchant that is not there."""
     if ends.last_position:
@@ -135,9 +159,11 @@ async def _without_head(
         customer_id = rows[0]["originator_id"] if rows else None
         text = "there is no such merchant, but an event of it"
         return Finding(merchant_id, first, customer_id, "foreign", text)
-    last = anchors[-1].statement.position if anchors else 0
-    text = f"there is no such merchant, but a checkpoint of it at position {last}"
-    return Finding(merchant_id, 0, None, "missing", text if anchors else "there is no such merchant")
+    if not anchors:
+        return None
+    last = anchors[-1]
+    text = f"there is no such merchant, but a {last.kind} checkpoint of it at position {last.said.position}"
+    return Finding(merchant_id, 0, None, "missing", text)
 
 
 async def _at_the_end(database: Database, merchant_id: str, place: Place, ends: Ends) -> Finding | None:
@@ -154,20 +180,4 @@ async def _at_the_end(database: Database, merchant_id: str, place: Place, ends: 
     if ends.first_position < 0 or (ends.first_position == 0 and ends.last_position):
         text = f"an event stands at position {ends.first_position}, before the first"
         return Finding(merchant_id, ends.first_position, None, "reordered", text)
-    return None
-
-
-def _beyond(anchors: Sequence[Checkpoint], ends: Ends) -> Finding | None:
-    """Checkpoints that the ledger, whole as it looks, does not reach; and those of another history."""
-    head_position = ends.head.position if ends.head else 0
-    for anchor in anchors:
-        said = anchor.statement
-        if said.epoch != ends.epoch:
-            text = (
-                f"the checkpoint is of epoch {said.epoch}, the ledger of epoch {ends.epoch}: another history"
-            )
-            return Finding(said.merchant_id, said.position, None, "epoch", text)
-        if said.position > head_position:
-            text = f"the ledger ends at position {head_position}, and a checkpoint is at {said.position}"
-            return Finding(said.merchant_id, head_position + 1, None, "cut", text)
     return None

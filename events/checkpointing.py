@@ -14,13 +14,13 @@ from typing import NamedTuple
 import structlog
 
 from events.checkpoint import Checkpoint, Statement, sign, subject_of
-from events.database import Database
+from events.database import Database, Row
 from events.errors import LedgerBroken
 from events.jetstream import JetStream
 from events.ledger_reading import read_ends, walk
 from events.master_keys import MasterKeys
 from events.merkle import HASH_BYTES, Node, Tree
-from events.queries import ADD_CHECKPOINT, ADD_MERKLE_NODES, LAST_CHECKPOINT, MOVED_LEDGERS
+from events.queries import ADD_CHECKPOINT, ADD_MERKLE_NODES, CHECKPOINT_AT, LAST_CHECKPOINT, MOVED_LEDGERS
 from events.signing import public_keys
 from events.supervision import supervised
 from events.verification import Break, Place, beginning
@@ -112,9 +112,10 @@ async def sign_ledger(database: Database, merchant_id: str, master_keys: MasterK
 async def stored_checkpoint(database: Database, merchant_id: str, epoch: int) -> Stored | None:
     """The last one of this epoch as the table has it, believed by nobody yet."""
     rows = await database.fetch(LAST_CHECKPOINT, merchant_id, epoch)
-    if not rows:
-        return None
-    row = rows[0]
+    return _stored(merchant_id, epoch, rows[0]) if rows else None
+
+
+def _stored(merchant_id: str, epoch: int, row: Row) -> Stored:
     said = Statement(merchant_id, epoch, row["position"], row["recorded_at"], row["hash"], row["merkle_root"])
     return Stored(Checkpoint(said, row["public_key"], row["signature"]), row["frontier"])
 
@@ -124,18 +125,30 @@ async def last_checkpoint(
 ) -> Signed | None:
     """The last one of this epoch, with its tree. Raises LedgerBroken: it is not as it was signed by us."""
     stored = await stored_checkpoint(database, merchant_id, epoch)
-    if stored is None:
-        return None
+    return _believed(stored, master_keys) if stored else None
+
+
+async def signed_at(
+    database: Database, merchant_id: str, epoch: int, position: int, master_keys: MasterKeys
+) -> Signed | None:
+    """The one at this position, with its tree. Raises LedgerBroken: it is not as it was signed by us."""
+    rows = await database.fetch(CHECKPOINT_AT, merchant_id, epoch, position)
+    return _believed(_stored(merchant_id, epoch, rows[0]), master_keys) if rows else None
+
+
+def _believed(stored: Stored, master_keys: MasterKeys) -> Signed:
+    """A stored checkpoint and its tree. Raises LedgerBroken: it is not as it was signed by us."""
     checkpoint, frontier = stored
+    merchant_id = checkpoint.statement.merchant_id
     said = checkpoint.statement
     subtrees = [frontier[first : first + HASH_BYTES] for first in range(0, len(frontier), HASH_BYTES)]
     known = checkpoint.public_key in public_keys(master_keys) and checkpoint.is_genuine()
     if not known or len(subtrees) != said.position.bit_count():
-        raise LedgerBroken(f"{merchant_id}: its last checkpoint, at position {said.position}, was altered")
+        raise LedgerBroken(f"{merchant_id}: its checkpoint at position {said.position} was altered")
     tree = Tree(said.position, subtrees)
     if tree.root() != said.merkle_root:
         raise LedgerBroken(
-            f"{merchant_id}: the frontier of its last checkpoint, at position {said.position}, was altered"
+            f"{merchant_id}: the frontier of its checkpoint at position {said.position} was altered"
         )
     return Signed(checkpoint, tree)
 

@@ -11,6 +11,7 @@ StoreError
 ├── EventUnreadable     a stored event is not one that this release knows
 ├── SealBroken          sealed bytes do not open: altered, or of another customer or version
 ├── LedgerBroken        a ledger is not what its chain or a checkpoint says it is
+├── LedgerUnknown       nothing is known of such a merchant
 └── CheckpointUnreadable  what should be a checkpoint, or a public key, is none
 BrokerError
 ├── BrokerUnavailable   NATS cannot be reached, or did not answer in time
@@ -65,6 +66,10 @@ class SealBroken(StoreError):
 
 class LedgerBroken(StoreError):
     """A ledger is not what its chain or a checkpoint says it is; the text says where and how."""
+
+
+class LedgerUnknown(StoreError):
+    """Nothing is known of such a merchant: no row, no event, no checkpoint."""
 
 
 class CheckpointUnreadable(StoreError):

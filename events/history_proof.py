@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from events.checkpointing import Signed, last_checkpoint, sign_ledger
+from events.checkpoint import Checkpoint
+from events.checkpointing import Signed, last_checkpoint, sign_ledger, signed_at
 from events.database import Database, Row
 from events.errors import LedgerBroken
+from events.key_audit import wrong_key
 from events.ledger_reading import read_ends
 from events.loading import open_data_key
 from events.master_keys import MasterKeys
@@ -24,7 +27,7 @@ from events.merkle import (
     root_from_proof,
     subtree_around,
 )
-from events.queries import DATA_KEY, HISTORY, LEDGER_RANGE, MERCHANTS_OF, MERKLE_NODES
+from events.queries import HISTORY, LAST_AND_KEY, LEDGER_RANGE, MERCHANTS_OF, MERKLE_NODES
 from events.verification import LedgerRow, leaf_of
 
 FORMAT = "customers-history-v1"
@@ -37,18 +40,40 @@ async def merchants_of(database: Database, customer_id: str) -> list[str]:
     return [row["merchant_id"] for row in await database.fetch(MERCHANTS_OF, customer_id)]
 
 
+class Proof(NamedTuple):
+    """The file's members, and whether its checkpoint was signed for it just now."""
+
+    members: dict[str, Any]
+    newly_signed: bool
+
+
 async def prove_history(
-    database: Database, merchant_id: str, customer_id: str, master_keys: MasterKeys
-) -> dict[str, Any] | None:
-    """The proof of all of a customer's events; None when it has none. Raises LedgerBroken."""
-    rows = await database.fetch(HISTORY, customer_id, merchant_id)
-    if not rows:
+    database: Database,
+    merchant_id: str,
+    customer_id: str,
+    master_keys: MasterKeys,
+    kept: Sequence[Checkpoint] | None = None,
+) -> Proof | None:
+    """The proof of all of a customer's events; None when it has none.
+
+    Given kept checkpoints, it is proved against the last of them that the customer's last event is under.
+    Raises LedgerBroken, which includes that none of those fits.
+    """
+    found = await database.fetch(LAST_AND_KEY, merchant_id, customer_id)
+    if not found:
         return None
-    signed = await _signed_up_to(database, merchant_id, rows[-1]["position"], master_keys)
+    last = found[0]
+    destroyed = last["wrapped_key"] is None if last["has_row"] else None
+    if destroyed is not last["erased"]:
+        raise LedgerBroken(wrong_key(customer_id, erased=last["erased"], destroyed=destroyed))
+    if kept is None:
+        signed, new = await _signed_up_to(database, merchant_id, last["position"], master_keys)
+    else:
+        signed, new = await _kept(database, merchant_id, last["position"], kept, master_keys), False
+    rows = await database.fetch(HISTORY, customer_id, merchant_id, last["version"])
     events = [await _proved(database, signed, row) for row in rows]
-    keys = await database.fetch(DATA_KEY, merchant_id, customer_id)
-    data_key = open_data_key(master_keys, merchant_id, customer_id, keys[0]) if keys else None
-    return {
+    data_key = None if destroyed else open_data_key(master_keys, merchant_id, customer_id, last)
+    members = {
         "format": FORMAT,
         "merchantId": merchant_id,
         "customerId": customer_id,
@@ -56,18 +81,48 @@ async def prove_history(
         "dataKey": b64encode(data_key.raw).decode() if data_key else None,
         "events": events,
     }
+    return Proof(members, new)
 
 
 async def _signed_up_to(
     database: Database, merchant_id: str, position: int, master_keys: MasterKeys
-) -> Signed:
-    """The last checkpoint if it reaches this position, else one that is made now."""
+) -> tuple[Signed, bool]:
+    """The last checkpoint if it reaches this position, else one that is made now; and whether it was."""
     ends = await read_ends(database, merchant_id)
-    signed = await last_checkpoint(database, merchant_id, ends.epoch, master_keys)
-    if signed is None or signed.checkpoint.statement.position < position:
-        signed = await sign_ledger(database, merchant_id, master_keys)
+    last = await last_checkpoint(database, merchant_id, ends.epoch, master_keys)
+    if last is not None and last.checkpoint.statement.position >= position:
+        return last, False
+    signed = await sign_ledger(database, merchant_id, master_keys)
     if signed is None or signed.checkpoint.statement.position < position:
         raise LedgerBroken(f"{merchant_id} position {position}: there is an event beyond the ledger's head")
+    return signed, True
+
+
+async def _kept(
+    database: Database,
+    merchant_id: str,
+    position: int,
+    kept: Sequence[Checkpoint],
+    master_keys: MasterKeys,
+) -> Signed:
+    """The last of the kept checkpoints, as it is stored. Raises LedgerBroken: it is too old, or another."""
+    said = max(
+        (one.statement for one in kept if one.statement.merchant_id == merchant_id),
+        key=attrgetter("position"),
+        default=None,
+    )
+    if said is None or said.position < position:
+        raise LedgerBroken(
+            f"no kept checkpoint of {merchant_id} reaches position {position}, the customer's last event: "
+            "keep a newer one (`customers checkpoint --to FILE`)"
+        )
+    ends = await read_ends(database, merchant_id)
+    signed = await signed_at(database, merchant_id, ends.epoch, said.position, master_keys)
+    if signed is None or signed.checkpoint.statement != said:
+        raise LedgerBroken(
+            f"the checkpoint of {merchant_id} that was kept at position {said.position} is not one that is "
+            "stored: events or checkpoints were replaced (`customers verify --checkpoint` tells what)"
+        )
     return signed
 
 

@@ -7,7 +7,7 @@ never more than two pages in memory.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator
 from typing import NamedTuple
 
 from events.database import Database, Row
@@ -38,18 +38,29 @@ async def read_ends(database: Database, merchant_id: str) -> Ends:
 
 
 async def walk(
-    database: Database, merchant_id: str, place: Place, until: int, tree: Tree | None = None
+    database: Database,
+    merchant_id: str,
+    place: Place,
+    until: int,
+    tree: Tree | None = None,
+    stops: Collection[int] = (),
 ) -> AsyncGenerator[Place, None]:
-    """Follow a ledger to a position, telling each place reached. Raises Break, StoreUnavailable."""
+    """Follow a ledger to a position, telling the places reached, those at `stops` among them.
+
+    Raises Break, StoreUnavailable.
+    """
     pages = read_pages(database, merchant_id, place.position, until)
     try:
         async for last, rows in pages:
-            for piece in pieces(rows):
+            for piece in pieces(rows, stops):
                 place = follow(place, piece, tree)
                 await asyncio.sleep(0)
+                if place.position in stops:
+                    yield place
             if place.position < last:
                 raise Break(place, None)
-            yield place
+            if place.position not in stops:
+                yield place
     finally:
         await pages.aclose()
 
@@ -77,7 +88,13 @@ async def read_pages(
         await asyncio.gather(fetching, return_exceptions=True)
 
 
-def pieces(rows: list[Row]) -> Iterator[list[Row]]:
-    """The rows, a few at a time."""
-    for first in range(0, len(rows), PIECE):
-        yield rows[first : first + PIECE]
+def pieces(rows: list[Row], stops: Collection[int]) -> Iterator[list[Row]]:
+    """The rows, a few at a time; one at a stop is the last of its piece."""
+    piece: list[Row] = []
+    for row in rows:
+        piece.append(row)
+        if len(piece) == PIECE or row[0] in stops:
+            yield piece
+            piece = []
+    if piece:
+        yield piece

@@ -1,9 +1,11 @@
--- next_ledger: the first merchant beyond an id, that is known or has events
+-- next_ledger: the first merchant beyond an id, that is known or has events or checkpoints
 SELECT min(n.id) AS id
 FROM (
     (SELECT m.id FROM events.merchants AS m WHERE m.id > $1 ORDER BY m.id LIMIT 1)
     UNION ALL
     (SELECT e.merchant_id FROM events.customer_events AS e WHERE e.merchant_id > $1 ORDER BY e.merchant_id LIMIT 1)
+    UNION ALL
+    (SELECT c.merchant_id FROM events.checkpoints AS c WHERE c.merchant_id > $1 ORDER BY c.merchant_id LIMIT 1)
 ) AS n;
 
 -- ledger_ends: a merchant's head, and where its events begin and end, all of one moment
@@ -61,6 +63,19 @@ WHERE c.merchant_id = $1
 ORDER BY c.position DESC
 LIMIT 1;
 
+-- stored_checkpoints: all of a merchant's, of every epoch
+SELECT c.epoch, c.position, c.recorded_at, c.hash, c.merkle_root, c.public_key, c.signature
+FROM events.checkpoints AS c
+WHERE c.merchant_id = $1
+ORDER BY c.epoch, c.position;
+
+-- checkpoint_at: a merchant's one of an epoch at a position
+SELECT c.position, c.recorded_at, c.hash, c.merkle_root, c.frontier, c.public_key, c.signature
+FROM events.checkpoints AS c
+WHERE c.merchant_id = $1
+    AND c.epoch = $2
+    AND c.position = $3;
+
 -- add_checkpoint: keep one; no row if it is there
 INSERT INTO events.checkpoints (
     merchant_id, epoch, position, recorded_at, hash, merkle_root, frontier, public_key, signature
@@ -81,7 +96,37 @@ FROM unnest($3::smallint[], $4::bigint[]) AS w (level, index)
 JOIN events.merkle_nodes AS n
     ON n.merchant_id = $1 AND n.epoch = $2 AND n.level = w.level AND n.index = w.index;
 
--- history: a customer's events in the order of its versions, as they are hashed
+-- wrong_key: of the customers created at these positions (the first one left out), the first whose data key is not as its last event has it: destroyed once it is erased, and there until then
+SELECT
+    e.position,
+    e.originator_id AS customer_id,
+    l.topic = 'CustomerErased' AS erased,
+    k.destroyed
+FROM events.customer_events AS e
+CROSS JOIN LATERAL (
+    SELECT v.topic
+    FROM events.customer_events AS v
+    WHERE v.originator_id = e.originator_id
+        AND v.merchant_id = e.merchant_id
+    ORDER BY v.originator_version DESC
+    LIMIT 1
+) AS l
+LEFT JOIN LATERAL (
+    SELECT s.destroyed
+    FROM events.customer_key_states AS s
+    WHERE s.merchant_id = e.merchant_id
+        AND s.customer_id = e.originator_id
+    LIMIT 1
+) AS k ON true
+WHERE e.merchant_id = $1
+    AND e.position > $2
+    AND e.position <= $3
+    AND e.originator_version = 1
+    AND (l.topic = 'CustomerErased') IS DISTINCT FROM k.destroyed
+ORDER BY e.position
+LIMIT 1;
+
+-- history: a customer's events up to a version, in the order of versions, as they are hashed
 SELECT
     e.position,
     e.recorded_at,
@@ -94,6 +139,7 @@ SELECT
 FROM events.customer_events AS e
 WHERE e.originator_id = $1
     AND e.merchant_id = $2
+    AND e.originator_version <= $3
 ORDER BY e.originator_version;
 
 -- merchants_of: whose customer this is
@@ -102,9 +148,21 @@ FROM events.customer_events AS e
 WHERE e.originator_id = $1
 ORDER BY e.merchant_id;
 
--- data_key: a customer's wrapped key; no row once it is erased
-SELECT k.wrapped_key, k.master_version
-FROM events.customer_keys AS k
-WHERE k.merchant_id = $1
-    AND k.customer_id = $2
-    AND k.wrapped_key IS NOT NULL;
+-- last_and_key: a customer's last event and its wrapped key, of one moment; no key once it is erased
+SELECT
+    e.originator_version AS version,
+    e.position,
+    e.topic = 'CustomerErased' AS erased,
+    k.customer_id IS NOT NULL AS has_row,
+    k.wrapped_key,
+    k.master_version
+FROM (
+    SELECT l.*
+    FROM events.customer_events AS l
+    WHERE l.originator_id = $2
+        AND l.merchant_id = $1
+    ORDER BY l.originator_version DESC
+    LIMIT 1
+) AS e
+LEFT JOIN events.customer_keys AS k
+    ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id;

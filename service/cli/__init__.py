@@ -1,7 +1,7 @@
 """The `customers` command: its subcommands, one file a group, and how their errors end.
 
 In: arguments and `CUSTOMERS_*` variables. Out: exit status 0, 1 with one line on stderr for an error that was
-foreseen, 2 for wrong usage.
+foreseen, 2 for wrong usage (and from `verify`, where it could not check).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 
-from events.errors import BrokerError, MigrationError, StoreError
 from service.cli import (
     checkpoint,
     demo,
@@ -33,24 +32,7 @@ from service.cli import (
     up,
     verify,
 )
-from service.data_directory import DataDirectoryError
-from service.demo_load import DemoError
-from service.embedded import EmbeddedPostgresError
-from service.errors import StartupError
-from service.nats_program import EmbeddedNatsError
-from service.settings import SettingsError
-
-FORESEEN = (
-    BrokerError,
-    DataDirectoryError,
-    DemoError,
-    EmbeddedNatsError,
-    EmbeddedPostgresError,
-    MigrationError,
-    SettingsError,
-    StartupError,
-    StoreError,
-)
+from service.cli.foreseen import FORESEEN
 
 
 def show_version(wanted: bool) -> None:

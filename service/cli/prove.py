@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import orjson
+import typer
 
+from events.checkpoint import Checkpoint
 from events.database import Database
-from events.history_proof import merchants_of, prove_history
+from events.history_proof import Proof, merchants_of, prove_history
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
+from service.cli.kept import KeptFile, read_kept
 from service.cli.options import CustomerId, DataDir, MerchantId, ToFile
 from service.cli.running import run
 from service.cli.writing import written
@@ -20,21 +23,42 @@ from service.settings import Settings, load_settings
 
 
 def prove(
-    customer_id: CustomerId, data_dir: DataDir = None, merchant_id: MerchantId = None, to: ToFile = None
+    customer_id: CustomerId,
+    data_dir: DataDir = None,
+    merchant_id: MerchantId = None,
+    to: ToFile = None,
+    checkpoint: KeptFile = None,
 ) -> None:
     """Export a customer's events with proof that they are in the ledger, unchanged, and with its data key.
 
     Whoever has the file can read this customer's values (unless it was erased), and no other's.
+    With --checkpoint it is proved against the last of those, so that who kept them need not trust a new one.
     deploy/audit/verify_history.py verifies it without us.
     """
     settings = load_settings(data_dir=data_dir)
-    proof = run(_prove(settings, load_master_keys(settings), merchant_id, customer_id))
-    written(to, orjson.dumps(proof, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    kept = _kept(checkpoint, merchant_id) if checkpoint else None
+    proof = run(_prove(settings, load_master_keys(settings), merchant_id, customer_id, kept))
+    if proof.newly_signed:
+        position = proof.members["checkpoint"]["position"]
+        typer.echo(f"customers: signed a new checkpoint, at position {position}", err=True)
+    written(to, orjson.dumps(proof.members, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _kept(path: Path, merchant_id: str | None) -> list[Checkpoint]:
+    """The checkpoints of a file; what in it is none is told."""
+    kept = read_kept(path, merchant_id)
+    for complaint in kept.complaints:
+        typer.echo(f"customers: {complaint}", err=True)
+    return kept.checkpoints
 
 
 async def _prove(
-    settings: Settings, master_keys: MasterKeys, merchant_id: str | None, customer_id: str
-) -> dict[str, Any]:
+    settings: Settings,
+    master_keys: MasterKeys,
+    merchant_id: str | None,
+    customer_id: str,
+    kept: list[Checkpoint] | None,
+) -> Proof:
     async with Database.connect(find_database(settings).application) as database:
         await check_master_keys(database, master_keys)
         owners = [merchant_id] if merchant_id else await merchants_of(database, customer_id)
@@ -42,7 +66,7 @@ async def _prove(
             raise StartupError(
                 f"{customer_id} is a customer of {', '.join(owners)}: choose one with --merchant"
             )
-        proof = await prove_history(database, owners[0], customer_id, master_keys) if owners else None
+        proof = await prove_history(database, owners[0], customer_id, master_keys, kept) if owners else None
         if proof is None:
             of = f" of {merchant_id}" if merchant_id else ""
             raise StartupError(f"there is no customer {customer_id}{of}")

@@ -1,7 +1,7 @@
 """`customers verify`: is every event there, unchanged and in its place?
 
 In: a database (the role customers_verifier is enough) and perhaps a file of checkpoints. Out: exit status 0
-and a summary, or 1 and the first thing that is wrong with each ledger.
+and a summary; 1 and what is wrong with each ledger; or 2, where not everything could be checked.
 """
 
 from __future__ import annotations
@@ -17,58 +17,77 @@ import orjson
 import typer
 
 from events.audit import Tell, count_events, each_ledger, verify_ledger
-from events.checkpoint import Checkpoint, read_checkpoint, read_public_key
+from events.checkpoint import Checkpoint, read_public_key
 from events.database import Database
-from events.errors import CheckpointUnreadable
 from events.signing import public_keys
 from events.verification import Finding
+from service.cli.foreseen import FORESEEN
+from service.cli.kept import Kept, KeptFile, read_kept
 from service.cli.options import DataDir, MerchantId
 from service.cli.progress import progress
 from service.cli.running import run
 from service.databases import find_database
 from service.errors import StartupError
-from service.master_key import load_master_keys
+from service.master_key import has_master_keys, load_master_keys
 from service.settings import Settings, load_settings
 
-CheckpointsFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--checkpoint",
-        metavar="FILE",
-        help="Checkpoints that were kept elsewhere, one a line: they show a tail that was cut, and a ledger "
-        "that was rewritten as a whole.",
-        show_default=False,
-    ),
-]
 PublicKeys = Annotated[
     list[str] | None,
     typer.Option(
         "--public-key",
         metavar="KEY",
-        help="A key that signed them, in base64; repeatable (default: those of the master key's versions).",
+        help="A key that signed checkpoints, in base64; repeatable (default: those of the master key's "
+        "versions).",
         show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")]
+
+BROKEN, UNCHECKED = 1, 2
+NOTHING_KEPT = (
+    "No kept checkpoint was compared (--checkpoint FILE): a rewrite by somebody who rewrote the stored "
+    "checkpoints, too, would not show."
+)
+UNSIGNED = (
+    "The signatures of the stored checkpoints were not checked: there is no master key, and no --public-key "
+    "was given."
+)
 
 
 @dataclass
 class Report:
     """What came out."""
 
+    kept: Kept | None
+    signed: bool
+    """Whether signatures were checked."""
     events: int = 0
     ledgers: int = 0
-    checkpoints: int = 0
+    stored: int = 0
     seconds: float = 0
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def complaints(self) -> list[str]:
+        """What could not be checked."""
+        return self.kept.complaints if self.kept else []
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        if self.findings:
+            return BROKEN
+        return UNCHECKED if self.complaints else 0
 
     def members(self) -> dict[str, object]:
         """As JSON has it."""
         return {
-            "ok": not self.findings,
+            "ok": self.status == 0,
             "events": self.events,
             "ledgers": self.ledgers,
-            "checkpoints": self.checkpoints,
+            "checkpoints": len(self.kept.checkpoints) if self.kept else 0,
+            "storedCheckpoints": self.stored,
+            "signaturesChecked": self.signed,
             "seconds": round(self.seconds, 3),
             "findings": [
                 {
@@ -80,17 +99,33 @@ class Report:
                 }
                 for one in self.findings
             ],
+            "unchecked": self.complaints,
         }
 
-    def summary(self) -> str:
-        """One line."""
+    def lines(self) -> list[str]:
+        """What is wrong, one line of how much was looked at, and what that does not show."""
         rate = self.events / self.seconds if self.seconds else 0
-        against = f" against {counted(self.checkpoints, 'checkpoint')}" if self.checkpoints else ""
-        verdict = f"broken: {counted(len(self.findings), 'ledger')}" if self.findings else "all is well"
-        return (
-            f"{counted(self.events, 'event')} in {counted(self.ledgers, 'ledger')}{against}: {verdict} "
-            f"({self.seconds:.1f} s, {rate:,.0f} events/s)"
+        said = (
+            f"{counted(self.events, 'event')} in {counted(self.ledgers, 'ledger')}{self._against()}: "
+            f"{self._verdict()} ({self.seconds:.1f} s, {rate:,.0f} events/s)"
         )
+        unsigned = [UNSIGNED] if self.stored and not self.signed else []
+        unkept = [] if self.kept and self.kept.checkpoints else [NOTHING_KEPT]
+        return [*map(str, self.findings), said, *unsigned, *unkept]
+
+    def _against(self) -> str:
+        kept = len(self.kept.checkpoints) if self.kept else 0
+        against = [
+            counted(number, f"{kind} checkpoint")
+            for number, kind in ((kept, "kept"), (self.stored, "stored"))
+            if number
+        ]
+        return f" against {' and '.join(against)}" if against else ""
+
+    def _verdict(self) -> str:
+        if self.findings:
+            return f"broken: {counted(len({one.merchant_id for one in self.findings}), 'ledger')}"
+        return "nothing is broken, but not everything was checked" if self.complaints else "all is well"
 
 
 def counted(count: int, what: str) -> str:
@@ -101,58 +136,55 @@ def counted(count: int, what: str) -> str:
 def verify(
     data_dir: DataDir = None,
     merchant_id: MerchantId = None,
-    checkpoint: CheckpointsFile = None,
+    checkpoint: KeptFile = None,
     public_key: PublicKeys = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute every ledger (or one) from its events, and name the first thing that is wrong with it.
+    """Recompute every ledger (or one) from its events, and name what is wrong with it.
 
+    Each is held against its stored checkpoints, and those of FILE; data keys against the events of erasures.
     It only reads: CUSTOMERS_DATABASE_URL may be of a role in the group customers_verifier.
+    Exit status: 0 all is well; 1 a ledger is broken; 2 it could not be checked, or not all of it (the
+    database cannot be reached, there is no such file or merchant, a line is no checkpoint).
     """
-    settings = load_settings(data_dir=data_dir)
-    checkpoints = read_checkpoints(checkpoint, merchant_id) if checkpoint else []
-    keys = believed_keys(settings, public_key) if checkpoints else frozenset[bytes]()
-    report = run(_verify(settings, merchant_id, checkpoints, keys))
+    try:
+        report = _report(load_settings(data_dir=data_dir), merchant_id, checkpoint, public_key)
+    except FORESEEN as error:
+        typer.echo(f"customers: {error}", err=True)
+        raise typer.Exit(UNCHECKED) from None
+    for complaint in report.complaints:
+        typer.echo(f"customers: {complaint}", err=True)
     if as_json:
         typer.echo(orjson.dumps(report.members(), option=orjson.OPT_INDENT_2).decode())
     else:
-        for finding in report.findings:
-            typer.echo(str(finding))
-        typer.echo(report.summary())
-    if report.findings:
-        raise typer.Exit(1)
+        typer.echo("\n".join(report.lines()))
+    raise typer.Exit(report.status)
 
 
-def read_checkpoints(path: Path, merchant_id: str | None) -> list[Checkpoint]:
-    """Those of a file, of one merchant if one is named. Raises StartupError: which line is none, and why."""
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise StartupError(f"{path} cannot be read: {error.strerror}") from None
-    checkpoints = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                checkpoints.append(read_checkpoint(line))
-            except CheckpointUnreadable as error:
-                raise StartupError(f"{path} line {number} is no checkpoint: {error}") from None
-    wanted = [one for one in checkpoints if merchant_id in (None, one.statement.merchant_id)]
-    if not wanted:
-        raise StartupError(f"{path} holds no checkpoint" + (f" of {merchant_id}" if merchant_id else ""))
-    return wanted
+def _report(
+    settings: Settings, merchant_id: str | None, path: Path | None, given: Sequence[str] | None
+) -> Report:
+    kept = read_kept(path, merchant_id) if path else None
+    keys = believed_keys(settings, given)
+    if kept and kept.checkpoints and not keys:
+        raise StartupError(
+            f"nothing says whose signatures in {path} are to be believed: there is no master key here, so "
+            "give --public-key KEY (`customers checkpoint --public-key` prints it, where the master key is)"
+        )
+    return run(_verify(settings, merchant_id, kept, keys))
 
 
 def believed_keys(settings: Settings, given: Sequence[str] | None) -> frozenset[bytes]:
-    """The keys that were given, or those of the master keys."""
+    """The keys that were given, or those of the master keys; none where there is no master key."""
     if given:
         return frozenset(read_public_key(text) for text in given)
-    return public_keys(load_master_keys(settings))
+    return public_keys(load_master_keys(settings)) if has_master_keys(settings) else frozenset()
 
 
 async def _verify(
-    settings: Settings, merchant_id: str | None, checkpoints: Sequence[Checkpoint], keys: Collection[bytes]
+    settings: Settings, merchant_id: str | None, kept: Kept | None, keys: Collection[bytes]
 ) -> Report:
-    report = Report(checkpoints=len(checkpoints))
+    report = Report(kept, signed=bool(keys))
     began = time.monotonic()
     async with Database.connect(find_database(settings).application) as database:
         with progress("verifying", await count_events(database, merchant_id)) as advance:
@@ -161,7 +193,8 @@ async def _verify(
                 report.events += events
                 advance(events)
 
-            await _verify_each(database, merchant_id, _by_merchant(checkpoints), keys, report, tell)
+            checkpoints = _by_merchant(kept.checkpoints if kept else [])
+            await _verify_each(database, merchant_id, checkpoints, keys, report, tell)
     report.seconds = time.monotonic() - began
     return report
 
@@ -177,9 +210,10 @@ async def _verify_each(
     """One merchant, or all that are there and those that only a checkpoint knows of."""
 
     async def one(ledger: str) -> None:
-        finding = await verify_ledger(database, ledger, checkpoints.get(ledger, ()), keys, tell)
+        audited = await verify_ledger(database, ledger, checkpoints.get(ledger, ()), keys, tell)
         report.ledgers += 1
-        report.findings += [finding] if finding else []
+        report.stored += audited.stored
+        report.findings += audited.findings
 
     if merchant_id is not None:
         await one(merchant_id)

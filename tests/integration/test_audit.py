@@ -11,6 +11,7 @@ import pytest_asyncio
 from events import ledger_reading, verification
 from events.audit import verify_ledger
 from events.checkpoint import Checkpoint, sign
+from events.errors import LedgerBroken, LedgerUnknown
 from events.master_keys import MasterKeys
 from events.merkle import Tree
 from events.signing import public_keys
@@ -24,11 +25,13 @@ from tests.support.auditing import (
     findings,
     findings_against,
     forge,
+    forget_checkpoints,
     places,
     rewrite,
     signed,
 )
 from tests.support.databases import fresh_database
+from tests.support.proving import prove
 from tests.support.store import C1, C2, C3, M1, M2, NOWHERE, Store, make_merchants, opened_store
 
 EVENT = "UPDATE events.customer_events SET {} WHERE merchant_id = '" + M1 + "' AND position = {}"
@@ -130,6 +133,8 @@ async def test_a_cut_tail_with_a_head_that_fits_shows_by_a_checkpoint_alone(stor
     kept = await signed(store)
     await forge(store, f"DELETE FROM events.customer_events WHERE merchant_id = '{M1}' AND position > 6")
     await rewrite(store)
+    assert places(await findings(store.database)) == [(M1, 7, None, "cut")]
+    await forget_checkpoints(store)
     assert await findings(store.database) == []
     assert places(await findings_against(store, kept)) == [(M1, 7, None, "cut")]
 
@@ -139,6 +144,8 @@ async def test_a_ledger_rewritten_as_a_whole_shows_by_a_checkpoint_alone(store: 
     kept = await signed(store)
     await forge(store, changed("state", "state || ' '"))
     await rewrite(store)
+    assert places(await findings(store.database)) == [(M1, 8, None, "rewritten")]
+    await forget_checkpoints(store)
     assert await findings(store.database) == []
     found = await findings_against(store, kept)
     assert places(found) == [(M1, 8, None, "rewritten")]
@@ -184,6 +191,7 @@ async def test_a_checkpoint_of_another_key_is_not_believed(store: Store) -> None
     kept = await signed(store)
     other = sign(kept.statement, MasterKeys.from_text(MasterKeys.generate_text()))
     assert places(await findings_against(store, other)) == [(M1, 8, None, "foreign key")]
+    await forget_checkpoints(store)
     assert await findings(store.database, [other], [other.public_key]) == []
 
 
@@ -194,6 +202,8 @@ async def test_a_checkpoint_of_another_epoch_is_told(store: Store) -> None:
     assert places(await findings_against(store, kept)) == [(M1, 8, None, "epoch")]
     another = await signed(store)
     assert another.statement == kept.statement._replace(epoch=2)
+    assert "stored checkpoint is of epoch 1" in (await findings_against(store, another))[0].text
+    await forget_checkpoints(store)
     assert await findings_against(store, another) == []
 
 
@@ -223,10 +233,68 @@ async def test_a_checkpoint_outlives_its_merchant(store: Store) -> None:
         f"DELETE FROM events.customer_events WHERE merchant_id = '{M2}'",
         f"DELETE FROM events.merchants WHERE id = '{M2}'",
     )
+    assert places(await findings(store.database)) == [(M2, 0, None, "missing")]
+    await forget_checkpoints(store)
+    assert await findings(store.database) == []
     keys = public_keys(store.master_keys)
-    found = await verify_ledger(store.database, M2, [kept], keys, lambda _: None)
-    assert found is not None
-    assert places([found]) == [(M2, 0, None, "missing")]
+    audited = await verify_ledger(store.database, M2, [kept], keys, lambda _: None)
+    assert places(audited.findings) == [(M2, 0, None, "missing")]
+    with pytest.raises(LedgerUnknown, match=f"there is no merchant {M2}"):
+        await verify_ledger(store.database, M2, [], keys, lambda _: None)
+
+
+async def test_a_stored_checkpoint_that_was_altered_is_told_and_hides_nothing(store: Store) -> None:
+    await fill(store)
+    await signed(store)
+    await signed(store, M2)
+    await forge(
+        store,
+        "ALTER TABLE events.checkpoints DISABLE TRIGGER append_only",
+        f"UPDATE events.checkpoints SET merkle_root = sha256(merkle_root) WHERE merchant_id = '{M1}'",
+        changed("state", "state || ' '"),
+    )
+    assert places(await findings_against(store)) == [(M1, 8, None, "bad signature"), (M1, 4, C3, "edited")]
+    other = sign(
+        (await signed(store, M2)).statement, MasterKeys.from_text(MasterKeys.generate_text())
+    ).public_key
+    kinds = [one.kind for one in await findings(store.database, keys=[other])]
+    assert kinds == ["foreign key", "edited", "foreign key"]
+
+
+KEY = "{} WHERE merchant_id = '" + M1 + "' AND customer_id = '" + C1 + "'"
+
+
+@pytest.mark.parametrize(
+    ("touch", "complaint"),
+    [
+        ("UPDATE events.customer_keys SET wrapped_key = NULL", "gone, but no event says that it was erased"),
+        ("DELETE FROM events.customer_keys", "gone, but no event says that it was erased"),
+    ],
+)
+async def test_a_data_key_that_goes_without_an_erasure_is_found(
+    store: Store, touch: str, complaint: str
+) -> None:
+    await fill(store)
+    await forge(store, KEY.format(touch))
+    (found,) = await findings(store.database)
+    assert places([found]) == [(M1, 1, C1, "data key")]
+    assert f"the data key of {C1} is {complaint}" in found.text
+    with pytest.raises(LedgerBroken, match=complaint):
+        await prove(store, C1)
+
+
+async def test_a_data_key_that_is_there_after_an_erasure_is_found(store: Store) -> None:
+    await fill(store)
+    await store.erase(C1)
+    assert await findings(store.database) == []
+    await forge(store, KEY.format("UPDATE events.customer_keys SET wrapped_key = 'a key'"))
+    (found,) = await findings(store.database)
+    assert "was erased, but its data key is there" in found.text
+    with pytest.raises(LedgerBroken, match="its data key is there"):
+        await prove(store, C1)
+    await forge(store, KEY.format("DELETE FROM events.customer_keys"))
+    (found,) = await findings(store.database)
+    assert "the mark of it" in found.text
 
 
 async def test_a_verifier_that_skips_one_link_fails_these_tests(

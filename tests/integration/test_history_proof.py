@@ -13,9 +13,11 @@ from typing import Any
 import orjson
 import pytest
 
+from events.command import Append
 from events.errors import LedgerBroken
 from events.history_proof import prove_history
 from events.master_keys import MasterKeys
+from events.sealing import DataKey
 from events.signing import public_key
 from tests.support.auditing import fill, forge, signed
 from tests.support.proving import SCRIPT, load_script, prove
@@ -84,9 +86,14 @@ async def test_customers_at_every_place_of_a_large_ledger_are_proved(
     store: Store, committing: Appender
 ) -> None:
     customers = [customer_id(number) for number in range(1, 1301)]
-    await committing.append(*(creating(one, None, state=b"{}", wrapped_key=None) for one in customers[:1000]))
+
+    def created(one: str) -> Append:
+        wrapped = store.master_keys.wrap(DataKey(bytes(32)), M1, one)
+        return creating(one, None, state=b"{}", wrapped_key=wrapped)
+
+    await committing.append(*map(created, customers[:1000]))
     await signed(store)
-    await committing.append(*(creating(one, None, state=b"{}", wrapped_key=None) for one in customers[1000:]))
+    await committing.append(*map(created, customers[1000:]))
     await committing.append(changing(customers[0], 2, state=b"{}"))
     for number in (0, 1, 255, 256, 511, 512, 999, 1000, 1023, 1024, 1279, 1280, 1299):
         history = await prove(store, customers[number])

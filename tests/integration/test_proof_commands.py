@@ -18,7 +18,7 @@ from events.master_keys import MasterKeys
 from service.cli import main
 from service.embedded_nats import EmbeddedNats
 from service.settings import PREFIX
-from tests.support.auditing import fill, forge
+from tests.support.auditing import fill, forge, forget_checkpoints
 from tests.support.databases import TestDatabase
 from tests.support.proving import load_script
 from tests.support.store import C1, C3, M1, M2, M3, NOWHERE, Store, make_merchants, opened_store
@@ -91,7 +91,10 @@ def test_verifying_says_how_much_is_well_and_what_is_not(
     assert (report["ok"], report["ledgers"]) == (False, 3)
     assert (finding["merchantId"], finding["position"], finding["customerId"]) == (M1, 4, C3)
     assert json.loads(terminal.run("verify", "--json", "--merchant", M2))["ok"] is True
-    assert "there is no such merchant" in terminal.run("verify", "--merchant", NOWHERE, status=1)
+    assert (
+        terminal.run("verify", "--merchant", NOWHERE, status=2)
+        == f"customers: there is no merchant {NOWHERE}"
+    )
 
 
 def test_a_terminal_shows_a_bar_with_rate_and_a_pipe_nothing_but_the_result(terminal: Terminal) -> None:
@@ -121,12 +124,20 @@ def test_a_checkpoint_kept_in_a_file_shows_a_cut_tail(terminal: Terminal, tmp_pa
     assert terminal.run("checkpoint", "--merchant", M1, "--to", kept) == ""
     lines = kept.read_bytes().splitlines()
     assert [read_checkpoint(line).statement.merchant_id for line in lines] == [M1, M2, M1]
-    assert "against 3 checkpoints: all is well" in terminal.run("verify", "--checkpoint", kept)
+    well = terminal.run("verify", "--checkpoint", kept)
+    assert "against 3 kept checkpoints and 2 stored checkpoints: all is well" in well
+    assert "No kept checkpoint" not in well
     terminal.forge(*CUT)
+    said = terminal.run("verify", status=1).splitlines()
+    assert said[0].startswith(
+        f"{M1} position 8: cut: the ledger ends at position 7, and the stored checkpoint"
+    )
+    assert said[-1].startswith("No kept checkpoint was compared")
+    terminal.store(forget_checkpoints)
     assert "all is well" in terminal.run("verify")
     assert f"{M1} position 8: cut: " in terminal.run("verify", "--checkpoint", kept, status=1)
     only_m2 = terminal.run("verify", "--checkpoint", kept, "--merchant", M2)
-    assert "against 1 checkpoint: all is well" in only_m2
+    assert "against 1 kept checkpoint: all is well" in only_m2
 
 
 def test_an_auditor_without_a_master_key_gives_the_public_key(
@@ -137,7 +148,11 @@ def test_an_auditor_without_a_master_key_gives_the_public_key(
     key = terminal.run("checkpoint", "--public-key")
     monkeypatch.delenv("CUSTOMERS_MASTER_KEY")
     monkeypatch.setenv("CUSTOMERS_DATA_DIR", str(tmp_path / "nothing"))
-    assert "no master key" in terminal.run("verify", "--checkpoint", kept, status=1)
+    assert "give --public-key KEY" in terminal.run("verify", "--checkpoint", kept, status=2)
+    unsigned = terminal.run("verify").splitlines()
+    assert "against 2 stored checkpoints: all is well" in unsigned[0]
+    assert unsigned[1].startswith("The signatures of the stored checkpoints were not checked")
+    assert "not checked" not in terminal.run("verify", "--public-key", key)
     assert "all is well" in terminal.run("verify", "--checkpoint", kept, "--public-key", key)
     other = "A" * 43 + "="
     said = terminal.run("verify", "--checkpoint", kept, "--public-key", other, status=1)
@@ -145,12 +160,12 @@ def test_an_auditor_without_a_master_key_gives_the_public_key(
     assert "all is well" in terminal.run(
         "verify", "--checkpoint", kept, "--public-key", other, "--public-key", key
     )
-    assert "32 bytes in base64" in terminal.run("verify", "--checkpoint", kept, "--public-key", "x", status=1)
+    assert "32 bytes in base64" in terminal.run("verify", "--checkpoint", kept, "--public-key", "x", status=2)
 
 
 UNREADABLE = {
-    "{": "line 1 is no checkpoint: it is not JSON",
-    "\n[]": "line 2 is no checkpoint: it is no JSON object",
+    "{": "line 1: it is no checkpoint: it is not JSON",
+    "\n[]": "line 2: it is no checkpoint: it is no JSON object",
     '{"merchantId": 1}': "merchantId must be a string",
     '{"merchantId": "m", "epoch": true}': "epoch must be an integer from 0",
     "": "holds no checkpoint",
@@ -159,9 +174,22 @@ UNREADABLE = {
 
 def test_a_file_without_checkpoints_is_told_by_line(terminal: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "checkpoints.jsonl"
+    assert "No such file" in terminal.run("verify", "--checkpoint", file, status=2)
     for content, complaint in UNREADABLE.items():
         file.write_text(content)
-        assert complaint in terminal.run("verify", "--checkpoint", file, status=1)
+        report = json.loads(terminal.run("verify", "--json", "--checkpoint", file, status=2))
+        assert complaint in report["unchecked"][0]
+        assert report["findings"] == []
+
+
+def test_a_bad_line_among_checkpoints_hides_no_broken_ledger(terminal: Terminal, tmp_path: Path) -> None:
+    kept = tmp_path / "checkpoints.jsonl"
+    terminal.run("checkpoint", "--to", kept)
+    with kept.open("a") as file:
+        file.write("{\n")
+    assert "not everything was checked" in terminal.run("verify", "--checkpoint", kept, status=2)
+    terminal.forge(*CUT)
+    assert f"{M1} position 8: cut: " in terminal.run("verify", "--checkpoint", kept, status=1)
 
 
 def test_a_broken_ledger_is_not_signed_and_others_are(terminal: Terminal, tmp_path: Path) -> None:
@@ -183,6 +211,8 @@ def test_checkpoints_are_published_if_there_is_a_nats(
 def test_a_customer_s_history_is_written_for_its_owner_alone(terminal: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "history.json"
     assert "choose one with --merchant" in terminal.run("prove", C1, status=1)
+    told = terminal.run("prove", C1, "--merchant", M2, "--to", file)
+    assert told == "customers: signed a new checkpoint, at position 2"
     assert terminal.run("prove", C1, "--merchant", M2, "--to", file) == ""
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(load_script().verify(json.loads(file.read_text()))) == 2
@@ -190,3 +220,25 @@ def test_a_customer_s_history_is_written_for_its_owner_alone(terminal: Terminal,
     assert "no customer cus_x" in terminal.run("prove", "cus_x", status=1)
     assert f"no customer {C3} of {M2}" in terminal.run("prove", C3, "--merchant", M2, status=1)
     assert "cannot be written" in terminal.run("prove", C3, "--to", tmp_path / "no" / "file", status=1)
+
+
+def test_a_history_is_proved_against_checkpoints_that_were_kept_or_not_at_all(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    kept, newer, file = tmp_path / "kept.jsonl", tmp_path / "newer.jsonl", tmp_path / "history.json"
+    terminal.run("checkpoint", "--merchant", M1, "--to", kept)
+
+    async def update(store: Store) -> None:
+        await store.update(C1, name="Later")
+
+    terminal.store(update)
+    terminal.run("checkpoint", "--merchant", M1, "--to", newer)
+    assert terminal.run("prove", C3, "--checkpoint", kept, "--to", file) == ""
+    history = json.loads(file.read_text())
+    assert history["checkpoint"] == json.loads(kept.read_text())
+    assert len(load_script().verify(history)) == 2
+    late = terminal.run("prove", C1, "--merchant", M1, "--checkpoint", kept, status=1)
+    assert f"no kept checkpoint of {M1} reaches position 9" in late
+    terminal.run("prove", C1, "--merchant", M1, "--checkpoint", newer)
+    terminal.store(forget_checkpoints)
+    assert "not one that is stored" in terminal.run("prove", C3, "--checkpoint", kept, status=1)

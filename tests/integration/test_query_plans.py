@@ -20,11 +20,13 @@ from events.database import KEYED_LOOKUPS
 from events.loading import LATEST
 from events.queries import (
     APPEND,
+    CHECKPOINT_AT,
     ERASED_AMONG,
     ERASURES_PAGE,
     HISTORY,
     HISTORY_NEWER,
     HISTORY_OLDER,
+    LAST_AND_KEY,
     LAST_CHECKPOINT,
     LAST_EVENT_OF,
     LEDGER_ENDS,
@@ -35,8 +37,10 @@ from events.queries import (
     NEXT_LEDGER,
     NOT_ERASED,
     REPLAY_PAGE,
+    STORED_CHECKPOINTS,
     VERSION_AT,
     WRAPPED_KEYS_PAGE,
+    WRONG_KEY,
 )
 from events.statements import Statement
 from projections.queries import (
@@ -171,7 +175,11 @@ IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
     "next_ledger": (NEXT_LEDGER, [M1]),
     "last_checkpoint": (LAST_CHECKPOINT, [M1, 1]),
     "merkle_nodes": (MERKLE_NODES, [M1, 1, [8, 8], [5, 6]]),
-    "history": (HISTORY, ["cus_1_1", M1]),
+    "history": (HISTORY, ["cus_1_1", M1, 2]),
+    "checkpoint_at": (CHECKPOINT_AT, [M1, 1, 5]),
+    "stored_checkpoints": (STORED_CHECKPOINTS, [M1]),
+    "last_and_key": (LAST_AND_KEY, [M1, "cus_1_1"]),
+    "wrong_key": (WRONG_KEY, [M1, 100, 200]),
     "merchants_of": (MERCHANTS_OF, ["cus_1_1"]),
     "parked_customers": (PARKED_CUSTOMERS, ["customers", SOME_KEYS]),
 }

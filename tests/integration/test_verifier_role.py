@@ -10,9 +10,9 @@ import pytest_asyncio
 
 from events.database import Database
 from service.embedded import EmbeddedPostgres
-from tests.support.auditing import fill, findings
+from tests.support.auditing import fill, findings, signed
 from tests.support.databases import run_sql
-from tests.support.store import M1, Connection, Store, connected
+from tests.support.store import C1, M1, Connection, Store, connected
 
 VERIFIER = "customers_verifier"
 TABLES = """
@@ -60,6 +60,7 @@ async def verifier(store: Store, verifier_url: str) -> AsyncIterator[Connection]
 
 async def test_it_can_verify(store: Store, verifier: Connection, verifier_url: str) -> None:
     await fill(store)
+    await signed(store)
     async with Database.connect(verifier_url) as database:
         assert await findings(database) == []
 
@@ -72,6 +73,18 @@ async def test_it_reads_what_is_hashed_and_nothing_else(store: Store) -> None:
         }
         wanted = MAY_READ.get(table, set())
         assert readable == (columns if wanted is None else wanted), table
+
+
+async def test_of_data_keys_it_sees_whether_they_are_there(store: Store, verifier: Connection) -> None:
+    await fill(store)
+    await store.erase(C1)
+    row = await verifier.fetchrow("SELECT * FROM events.customer_key_states WHERE destroyed")
+    assert row is not None
+    assert dict(row) == {"merchant_id": M1, "customer_id": C1, "destroyed": True}
+    for right in WRITES:
+        query = "SELECT has_table_privilege($1, 'events.customer_key_states', $2) AS granted"
+        for role in (VERIFIER, "customers_app"):
+            assert (await store.select(query, role, right))[0]["granted"] is False, (role, right)
 
 
 async def test_it_writes_nothing(store: Store, verifier: Connection) -> None:

@@ -31,4 +31,4 @@ async def prove(store: Store, customer: str, merchant: str = M1) -> Any:
     """A customer's exported proof."""
     proof = await prove_history(store.database, merchant, customer, store.master_keys)
     assert proof is not None
-    return orjson.loads(orjson.dumps(proof))
+    return orjson.loads(orjson.dumps(proof.members))
