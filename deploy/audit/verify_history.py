@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Verify one customer's history, as `customers prove` exports it, on any machine: `verify_history.py FILE`.
 
-In: the JSON file and, if you have it from elsewhere, the public key. Out: the customer's timeline, and exit
-status 0; or 1, and what does not fit where. Needs Python and `pip install cryptography`, nothing of the
-service. The format is described in events/PROOF.md.
+In: the JSON file and, if you have them from elsewhere, public keys or checkpoints that were kept. Out: the
+customer's timeline and status, and exit status 0; 1, and what does not fit where; or 2, if a file cannot be
+read. Needs Python and `pip install cryptography`, nothing of the service. Format: events/PROOF.md.
 """
 
 import argparse
 import json
 import sys
+import unicodedata
 from base64 import b64decode
+from collections.abc import Collection
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +24,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - for Python older than 3.11, too
+SIGNED = ("merchantId", "epoch", "position", "recordedAt", "hash", "merkleRoot")
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, struct_error)
+DIRTY = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Categories of characters that steer a terminal, turn the direction of text, or show nothing."""
+LIVE, DELETED, ERASED, WITHHELD = "live", "deleted", "erased", "key withheld"
 
 
 class Mismatch(Exception):
@@ -34,10 +41,19 @@ def check(holds: bool, what: str) -> None:
         raise Mismatch(what)
 
 
+def plain(text: str) -> str:
+    """Text that does to a terminal what it seems to do: other characters are written as what they are."""
+    return "".join(f"\\u{ord(one):04x}" if unicodedata.category(one) in DIRTY else one for one in text)
+
+
+def statement(checkpoint: dict[str, Any]) -> tuple[Any, ...]:
+    """What a checkpoint says."""
+    return tuple(checkpoint[name] for name in SIGNED)
+
+
 def check_signature(checkpoint: dict[str, Any], public_key: bytes) -> None:
     """The checkpoint is signed by this key."""
-    names = ("merchantId", "epoch", "position", "recordedAt", "hash", "merkleRoot")
-    text = "".join(f"{line}\n" for line in ("customers-checkpoint-v1", *(checkpoint[name] for name in names)))
+    text = "".join(f"{line}\n" for line in ("customers-checkpoint-v1", *statement(checkpoint)))
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(
             b64decode(checkpoint["signature"]), text.encode()
@@ -89,12 +105,25 @@ def opened(history: dict[str, Any], event: dict[str, Any], place: str) -> str:
     return values.decode()
 
 
-def verify(history: dict[str, Any], public_key: bytes | None = None) -> list[str]:
+def status_of(history: dict[str, Any]) -> str:
+    """What has become of the customer by its last event. Raises Mismatch: its data key says otherwise."""
+    last = history["events"][-1]["topic"]
+    if last == "CustomerErased":
+        check(history["dataKey"] is None, "the customer was erased, but its data key is in the file")
+        return ERASED
+    if history["dataKey"] is None:
+        return WITHHELD
+    return DELETED if last == "CustomerDeleted" else LIVE
+
+
+def verify(history: dict[str, Any], public_keys: Collection[bytes] = ()) -> list[str]:
     """The timeline. Raises Mismatch."""
     check(history["format"] == "customers-history-v1", "the format is not customers-history-v1")
     checkpoint = history["checkpoint"]
     own_key = b64decode(checkpoint["publicKey"])
-    check(public_key in (None, own_key), "checkpoint: it is signed by another key than the one given")
+    check(
+        not public_keys or own_key in public_keys, "checkpoint: it is signed by another key than those given"
+    )
     check_signature(checkpoint, own_key)
     check(checkpoint["merchantId"] == history["merchantId"], "checkpoint: it is of another merchant")
     check(bool(history["events"]), "there is no event")
@@ -113,30 +142,85 @@ def verify(history: dict[str, Any], public_key: bytes | None = None) -> list[str
     return timeline
 
 
+def compare(checkpoint: dict[str, Any], path: Path) -> None:
+    """The checkpoint is one of those that were kept in a file. Raises Mismatch. Tells lines that are none."""
+    kept = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            kept += [statement(json.loads(line))] if line.strip() else []
+        except MALFORMED:
+            print(plain(f"{path} line {number}: it is no checkpoint"), file=sys.stderr)
+    check(statement(checkpoint) in kept, f"checkpoint: it is not one of the {len(kept)} kept in {path}")
+
+
+def told(history: dict[str, Any], timeline: list[str], options: argparse.Namespace) -> list[str]:
+    """The timeline, and what was proved and what not."""
+    said, last = history["checkpoint"], len(timeline)
+    lines = [
+        *timeline,
+        "",
+        f"{history['customerId']}: {last} events, each in the ledger of {said['merchantId']} as it",
+        f"was signed at position {said['position']}, epoch {said['epoch']}.",
+        f"Status as of version {last}: {status_of(history)}.",
+        f"This file does not show that nothing came after version {last}; that shows in the database alone",
+        "(`customers verify --checkpoint`).",
+    ]
+    if options.checkpoint is not None:
+        lines.append("The checkpoint is one of those that were kept.")
+    elif not options.public_key:
+        lines += [
+            f"The key is the file's own, so this is self-consistent and no more: {said['publicKey']}",
+            "Compare it with one you have from elsewhere (--public-key), or with checkpoints (--checkpoint).",
+        ]
+    return lines
+
+
+def read_key(text: str) -> bytes:
+    """A public key from the command line."""
+    key = b64decode(text, validate=True)
+    if len(key) != 32:
+        raise ValueError
+    return key
+
+
 def main() -> None:
     """Read the command line, verify, print."""
     parser = argparse.ArgumentParser(
-        description="Verify one customer's history as `customers prove` wrote it."
+        description="Verify one customer's history as `customers prove` wrote it.",
+        epilog="Exit status: 0 proved, 1 not proved, 2 a file cannot be read.",
     )
     parser.add_argument("file", type=Path)
-    parser.add_argument("--public-key", type=b64decode, help="base64, from somebody you trust")
+    parser.add_argument(
+        "--public-key",
+        type=read_key,
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="32 bytes in base64, from somebody you trust; repeatable",
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="checkpoints that you kept: it must be one of them"
+    )
     options = parser.parse_args()
     try:
         history = json.loads(options.file.read_bytes())
         timeline = verify(history, options.public_key)
+        if options.checkpoint is not None:
+            compare(history["checkpoint"], options.checkpoint)
+        lines = told(history, timeline, options)
+    except OSError as error:
+        print(plain(f"{error.filename} cannot be read: {error.strerror}"), file=sys.stderr)
+        sys.exit(2)
     except Mismatch as mismatch:
-        sys.exit(f"NOT PROVED: {mismatch}")
-    except (KeyError, TypeError, ValueError, AttributeError, struct_error) as error:
-        sys.exit(f"NOT PROVED: the file is malformed ({type(error).__name__}: {error})")
-    print("\n".join(timeline))
-    said = history["checkpoint"]
-    print(
-        f"\n{history['customerId']}: {len(timeline)} events, each in the ledger of {said['merchantId']} as it"
-    )
-    print(f"was signed at position {said['position']}, epoch {said['epoch']}.")
-    if options.public_key is None:
-        print(f"The key is the file's own, so this is self-consistent and no more: {said['publicKey']}")
-        print("Compare it with one you have from elsewhere (--public-key).")
+        sys.exit(plain(f"NOT PROVED: {mismatch}"))
+    except MALFORMED as error:
+        sys.exit(plain(f"NOT PROVED: the file is malformed ({type(error).__name__}: {error})"))
+    print("\n".join(map(plain, lines)))
+    if status_of(history) == WITHHELD:
+        sys.exit(
+            "NOT PROVED: there is no data key, but no event says that the customer was erased: the key was "
+            "withheld, or destroyed without an erasure"
+        )
 
 
 if __name__ == "__main__":

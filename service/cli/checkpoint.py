@@ -30,7 +30,7 @@ Publish = Annotated[
     bool, typer.Option("--publish", help="Publish them too, on the NATS subjects checkpoints.v1.<merchant>.")
 ]
 ShowKey = Annotated[
-    bool, typer.Option("--public-key", help="Print the key that signs, in base64, and do nothing else.")
+    bool, typer.Option("--public-key", help="Print the key that signs now, in base64, and do nothing else.")
 ]
 
 
@@ -49,7 +49,7 @@ def checkpoint(
     settings = load_settings(data_dir=data_dir)
     master_keys = load_master_keys(settings)
     if show_key:
-        typer.echo(write_public_key(public_key(master_keys, master_keys.current)))
+        typer.echo(run(_public_key(settings, master_keys)))
         return
     with appended(to) as write:
         broken = run(_sign(settings, master_keys, merchant_id, write, publish=publish))
@@ -57,6 +57,13 @@ def checkpoint(
         typer.echo(f"customers: {reason}", err=True)
     if broken:
         raise typer.Exit(1)
+
+
+async def _public_key(settings: Settings, master_keys: MasterKeys) -> str:
+    """The key of the version in force, which the database decides: a newer one may be known, and not in use."""
+    async with Database.connect(find_database(settings).application, size=1) as database:
+        await check_master_keys(database, master_keys)
+    return write_public_key(public_key(master_keys, master_keys.current))
 
 
 async def _sign(

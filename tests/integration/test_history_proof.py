@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from base64 import b64decode, b64encode
@@ -20,6 +21,7 @@ from events.master_keys import MasterKeys
 from events.sealing import DataKey
 from events.signing import public_key
 from tests.support.auditing import fill, forge, signed
+from tests.support.cases import JOHN
 from tests.support.proving import SCRIPT, load_script, prove
 from tests.support.store import C1, C2, C3, M1, M2, NOWHERE, Appender, Store, changing, creating, customer_id
 
@@ -45,6 +47,8 @@ async def test_a_history_is_proved_opened_and_told_without_us(store: Store, tmp_
     assert done.returncode == 0, done.stderr
     assert '"name":"Name 2"' in done.stdout
     assert f"{C1}: 3 events, each in the ledger of {M1}" in done.stdout
+    assert "Status as of version 3: live." in done.stdout
+    assert "does not show that nothing came after version 3" in done.stdout
     assert "self-consistent" not in done.stdout
 
 
@@ -57,12 +61,21 @@ async def test_without_a_key_from_elsewhere_the_script_says_that_it_is_self_cons
     done = run_script(str(file))
     assert done.returncode == 0
     assert "self-consistent and no more" in done.stdout
+    key = json.loads(file.read_bytes())["checkpoint"]["publicKey"]
     other = b64encode(public_key(MasterKeys.from_text(MasterKeys.generate_text()), 1)).decode()
     refused = run_script(str(file), "--public-key", other)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "signed by another key" in refused.stderr
+    assert run_script(str(file), "--public-key", other, "--public-key", key).returncode == 0
     file.write_text("{}")
     assert "malformed" in run_script(str(file)).stderr
+    file.write_text("[" * 100_000)
+    assert run_script(str(file)).stderr.startswith("NOT PROVED: the file is malformed (RecursionError")
+    missing = run_script(str(tmp_path / "nothing"))
+    assert (missing.returncode, missing.stderr) == (
+        2,
+        f"{tmp_path / 'nothing'} cannot be read: No such file or directory\n",
+    )
 
 
 async def test_it_reveals_nothing_of_other_customers(store: Store) -> None:
@@ -80,6 +93,51 @@ async def test_a_deleted_and_an_erased_customer_are_proved_too(store: Store) -> 
     assert history["dataKey"] is None
     assert script.verify(history)[-1].split()[1] == "CustomerErased"
     assert len([line for line in script.verify(history) if "the key is not there" in line]) == 3
+
+
+async def test_the_script_tells_what_became_of_the_customer(store: Store, tmp_path: Path) -> None:
+    await fill(store)
+    file = tmp_path / "history.json"
+    deleted, live = await prove(store, C3), await prove(store, C1)
+    await store.erase(C1)
+    erased = await prove(store, C1)
+    for history, status in ((deleted, "deleted"), (erased, "erased")):
+        file.write_bytes(orjson.dumps(history))
+        done = run_script(str(file))
+        assert done.returncode == 0, done.stderr
+        assert f": {status}." in done.stdout
+    file.write_bytes(orjson.dumps(live | {"dataKey": None}))
+    done = run_script(str(file))
+    assert (done.returncode, "Status as of version 3: key withheld." in done.stdout) == (1, True)
+    assert "no event says that the customer was erased" in done.stderr
+    file.write_bytes(orjson.dumps(erased | {"dataKey": live["dataKey"]}))
+    assert "was erased, but its data key is in the file" in run_script(str(file)).stderr
+
+
+async def test_the_script_compares_with_checkpoints_that_were_kept(store: Store, tmp_path: Path) -> None:
+    await fill(store)
+    history = await prove(store, C1)
+    file, kept = tmp_path / "history.json", tmp_path / "kept.jsonl"
+    file.write_bytes(orjson.dumps(history))
+    kept.write_bytes(b"{\n" + orjson.dumps(history["checkpoint"]) + b"\n")
+    done = run_script(str(file), "--checkpoint", str(kept))
+    assert (done.returncode, done.stderr) == (0, f"{kept} line 1: it is no checkpoint\n")
+    assert "one of those that were kept" in done.stdout
+    assert "self-consistent" not in done.stdout
+    await store.update(C1, name="Later")
+    kept.write_bytes((await signed(store)).line())
+    done = run_script(str(file), "--checkpoint", str(kept))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"it is not one of the 1 kept in {kept}" in done.stderr
+
+
+async def test_what_the_script_shows_steers_no_terminal(store: Store, tmp_path: Path) -> None:
+    await store.create(C1, JOHN | {"name": "John \u202e\u009b2J Doe"})
+    file = tmp_path / "history.json"
+    file.write_bytes(orjson.dumps(await prove(store, C1)))
+    done = run_script(str(file))
+    assert done.returncode == 0, done.stderr
+    assert "John \\u202e\\u009b2J Doe" in done.stdout
 
 
 async def test_customers_at_every_place_of_a_large_ledger_are_proved(
@@ -166,7 +224,7 @@ TOUCHES: dict[str, tuple[Touch, str]] = {
 async def test_whatever_is_touched_in_the_file_is_found_and_named(store: Store) -> None:
     await fill(store)
     history = await prove(store, C1)
-    assert len(script.verify(history, b64decode(history["checkpoint"]["publicKey"]))) == 3
+    assert len(script.verify(history, [b64decode(history["checkpoint"]["publicKey"])])) == 3
     for name, (touch, complaint) in TOUCHES.items():
         touched = deepcopy(history)
         touch(touched)

@@ -242,3 +242,17 @@ def test_a_history_is_proved_against_checkpoints_that_were_kept_or_not_at_all(
     terminal.run("prove", C1, "--merchant", M1, "--checkpoint", newer)
     terminal.store(forget_checkpoints)
     assert "not one that is stored" in terminal.run("prove", C3, "--checkpoint", kept, status=1)
+
+
+def test_the_public_key_shown_is_that_of_the_version_in_force(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = terminal.run("checkpoint", "--merchant", M1)
+    monkeypatch.setenv("CUSTOMERS_MASTER_KEY", KEY + MasterKeys.generate_text(2))
+    shown = terminal.run("checkpoint", "--public-key")
+    assert shown == json.loads(line)["publicKey"]
+    terminal.run("keys", "rotate-master", "rewrap", "--yes")
+    newer = terminal.run("checkpoint", "--public-key")
+    assert newer != shown
+    assert "all is well" in terminal.run("verify", "--public-key", newer, "--public-key", shown)
+    assert "foreign key" in terminal.run("verify", "--public-key", newer, status=1)

@@ -93,7 +93,7 @@ def test_the_script_computes_the_same_hashes_and_believes_the_history() -> None:
         leaf = script.leaf(event["customerId"], event)
         previous = sha256(b"\x01" + previous + leaf).digest()
         assert (leaf.hex(), previous.hex()) == (event["leaf"], event["hash"])
-    timeline = script.verify(HISTORY, public_key(KEYS, 1))
+    timeline = script.verify(HISTORY, [public_key(KEYS, 1)])
     assert [line.split()[1] for line in timeline] == ["CustomerCreated", "CustomerUpdated", "CustomerDeleted"]
     assert timeline[0].startswith("2026-01-01T00:00:00.000001+00:00  CustomerCreated  by key_example  {")
     assert '"name":"Jöhn Roe"' in timeline[1]
