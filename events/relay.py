@@ -10,7 +10,8 @@ that is unknown, nothing is published until the stream's end has been compared w
 
 Erased customers: what is left of their events in the outbox goes without a message, and before
 `customer.erased` is published, all messages about the customer are deleted from the stream. Until then the
-row stays in the outbox, so whatever is interrupted is done again.
+row stays in the outbox, so whatever is interrupted is done again. What an older release left is looked for
+once, when the relay begins (`events/cleaning.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import NamedTuple
 
 import structlog
 
+from events.cleaning import clean_stream
 from events.database import Connection, Row
 from events.jetstream import MOST_IN_A_BATCH, JetStream
 from events.loading import is_erased
@@ -125,6 +127,7 @@ class Relay:
         self._page = page
         self._last_sequence = 0
         self._looked = float("-inf")
+        self._cleaned = False
         self._trail: deque[tuple[float, int]] = deque()
         """When pages left, and their last notification ids, as far as late commits may be below them."""
         self._gone = 0
@@ -144,6 +147,9 @@ class Relay:
     async def _look(self) -> None:
         """Compare the stream with what is remembered, mend the difference, and start at the oldest row."""
         self._last_sequence = await self._reconciliation.reconcile()
+        if not self._cleaned:
+            await clean_stream(self._session, self._stream)
+            self._cleaned = True
         self._looked = monotonic()
         self._trail.clear()
         self._gone = 0

@@ -99,7 +99,7 @@ async def shadows_of(url: str, tables: Sequence[str]) -> AsyncIterator[Shadows]:
 
 
 async def drop_abandoned_shadows(database: Database) -> None:
-    """Drop what a killed rebuild left, in which nobody is erased; none that is under way. Raises StoreError."""
+    """Drop what a killed rebuild left: nobody is erased in it. None under way is. Raises StoreError."""
     (row,) = await database.fetch(DROP_ABANDONED_SHADOWS, LOCK)
     if row["dropped"]:
         log.warning("abandoned_rebuild_dropped")
