@@ -21,6 +21,7 @@ from events.loading import LATEST
 from events.queries import (
     APPEND,
     ERASED_AMONG,
+    ERASURES_AFTER,
     ERASURES_PAGE,
     HISTORY,
     HISTORY_NEWER,
@@ -142,6 +143,7 @@ NOBODY: list[Any] = [None] * 16
 ON_KEPT_CONNECTIONS: dict[str, tuple[Statement, list[Any]]] = {
     "load_customers": (LOAD_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, SOME_KEYS, [LATEST] * 16]),
     "erased_among": (ERASED_AMONG, [SOME_MERCHANTS, SOME_CUSTOMERS]),
+    "erasures_after": (ERASURES_AFTER, [0, 50]),
     "read_customers by id": (READ_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, NOBODY]),
     "read_customers by email": (READ_CUSTOMERS, [SOME_MERCHANTS, NOBODY, ["1@example.com"] * 16]),
 }
