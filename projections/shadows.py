@@ -6,15 +6,12 @@ the block fills. One rebuild runs at a time. What one leaves behind when it is k
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from time import monotonic
-from typing import TypeVar
 
 from events.database import Connection, Database
-from events.errors import StoreBusy, StoreError
+from events.errors import StoreError
 from events.statements import Statement
 from projections.queries import (
     BEGIN_REBUILD,
@@ -26,15 +23,12 @@ from projections.queries import (
     TRY_REBUILD_LOCK,
     WAIT_BRIEFLY,
 )
-
-T = TypeVar("T")
+from projections.trying_again import patiently
 
 LOCK = 0x72656275696C64  # any number that nobody else locks
 SESSION = {"lock_timeout": "1s"}
 STATEMENT_SECONDS = 6 * 3600.0
 """An index of many rows takes its time."""
-PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 0.05
 
 
 class RebuildRefused(StoreError):
@@ -90,18 +84,6 @@ async def shadows_of(url: str, tables: Sequence[str]) -> AsyncIterator[Shadows]:
                 await patiently(lambda: session.fetch(DROP_SHADOWS))
     finally:
         await session.close()
-
-
-async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
-    """The result of an attempt that may fail for locks of others, again and again for a minute."""
-    deadline = monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return await attempt()
-        except StoreBusy:
-            if monotonic() > deadline:
-                raise
-        await asyncio.sleep(PAUSE_SECONDS)
 
 
 def shadowed(statement: Statement, *tables: str) -> Statement:

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from events.audit import count_events
 from events.database import Database
 from events.key_checks import check_master_keys
+from events.ledgers import count_events
 from service.cli.options import DataDir, ToFile
 from service.cli.progress import progress
 from service.cli.running import run
