@@ -30,7 +30,7 @@ LAST_EVENT_OF = _STATEMENTS["last_event_of"]
 ERASURES_PAGE = _STATEMENTS["erasures_page"]
 NOT_ERASED = _STATEMENTS["not_erased"]
 WRAPPED_KEYS_PAGE = _STATEMENTS["wrapped_keys_page"]
-COUNT_DATA_KEYS = _STATEMENTS["count_data_keys"]
+ESTIMATE_DATA_KEYS = _STATEMENTS["estimate_data_keys"]
 REWRAP = _STATEMENTS["rewrap"]
 API_KEYS_BY_VERSION = _STATEMENTS["api_keys_by_version"]
 
