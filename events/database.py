@@ -17,6 +17,12 @@ import asyncpg
 from events.errors import DataRefused, SchemaMissing, StatementFailed, StoreBusy, StoreUnavailable
 from events.statements import Statement
 
+POOLED = {
+    "application_name": "customers",
+    "lock_timeout": "1s",
+    # Who stalls within a transaction must not keep what it has locked from everybody else.
+    "idle_in_transaction_session_timeout": "5s",
+}
 CONNECT_SECONDS = 3.0
 COMMAND_SECONDS = 5.0
 ACQUIRE_SECONDS = 0.8
@@ -208,7 +214,7 @@ class Database:
             max_size=size,
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
-            server_settings={"application_name": "customers", "lock_timeout": "1s", **(settings or {})},
+            server_settings=POOLED | (settings or {}),
         )
         async with pool:
             yield cls(pool)

@@ -9,9 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from json import JSONDecodeError, JSONDecoder
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 SHOWN_LENGTH = 64  # code points of a sender's own text
+SMALL = 16 * 1024  # bytes
+MOST_VALUES = 20_000
+"""In one body, far more than a full batch has: what is read is looked at value by value."""
+
+Place: TypeAlias = "tuple[Place, str | int] | None"
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _UNSTORABLE_KINDS = {True: "has the character U+0000", False: "has half of a surrogate pair"}
@@ -60,14 +65,16 @@ class StrictReader:
         except JSONDecodeError as error:
             raise NotReadable(_syntax_message(body, error)) from None
         except RecursionError:
-            self._refuse_depth()
+            _refuse_depth(self._max_depth)
         if isinstance(value, Unfit):
             raise NotReadable(f"the body {value}")
         if type(value) is not dict:
             raise NotAnObject(f"the body must be a JSON object, it is {_KINDS.get(type(value), 'null')}")
         # Only an escape can smuggle in NUL or a surrogate, and only brackets can nest: most need no walk.
-        if not fits or b"\\u" in body or body.count(b"{") + body.count(b"[") > self._max_depth:
-            self._inspect(value, "", 1)
+        # And only a large body can have very many values.
+        brackets = body.count(b"{") + body.count(b"[")
+        if not fits or b"\\u" in body or brackets > self._max_depth or len(body) > SMALL:
+            _Inspection(self._max_depth).inspect(value, None, 1)
         return value
 
     def _decoded(self, text: str) -> tuple[Any, bool]:
@@ -76,24 +83,35 @@ class StrictReader:
         except Unfit:
             return self._decode_leniently(text), False
 
-    def _inspect(self, node: dict[str, Any] | list[Any], path: str, depth: int) -> None:
+
+class _Inspection:
+    """A walk through what was read. A place is the name in what is around it, and the place of that."""
+
+    def __init__(self, max_depth: int) -> None:
+        self._max_depth = max_depth
+        self._left = MOST_VALUES
+
+    def inspect(self, node: dict[str, Any] | list[Any], around: Place, depth: int) -> None:
+        """Raises NotReadable for the first thing that must not be."""
         if depth > self._max_depth:
-            self._refuse_depth(path)
+            _refuse_depth(self._max_depth, _path(around))
+        self._left -= len(node)
+        if self._left < 0:
+            raise NotReadable(f"the body has more than {MOST_VALUES} values")
         for name, child in node.items() if type(node) is dict else enumerate(node):
-            place = f"{path}.{name}" if path else str(name)
+            place = (around, name)
             if type(child) in (dict, list):
-                self._inspect(child, place, depth + 1)
+                self.inspect(child, place, depth + 1)
             if isinstance(child, Unfit):
                 raise _unreadable(place, str(child))
             for text in (name, child):
                 if type(text) is str and _UNSTORABLE.search(text):
                     raise _unreadable(place, _UNSTORABLE_KINDS["\x00" in text])
 
-    def _refuse_depth(self, path: str = "") -> NoReturn:
-        at = f" at {shown(path)}" if path else ""
-        raise NotReadable(
-            f"the body is nested too deeply{at}; {self._max_depth} levels are allowed", shown(path)
-        )
+
+def _refuse_depth(max_depth: int, path: str = "") -> NoReturn:
+    at = f" at {path}" if path else ""
+    raise NotReadable(f"the body is nested too deeply{at}; {max_depth} levels are allowed", path)
 
 
 def shown(text: str, length: int = SHOWN_LENGTH) -> str:
@@ -110,8 +128,18 @@ def _syntax_message(body: bytes, error: JSONDecodeError) -> str:
     return f"the body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
 
 
-def _unreadable(place: str, fault: str) -> NotReadable:
-    return NotReadable(f"{shown(place)} {fault}", shown(place))
+def _unreadable(place: Place, fault: str) -> NotReadable:
+    path = _path(place)
+    return NotReadable(f"{path} {fault}", path)
+
+
+def _path(place: Place) -> str:
+    """The names on the way to a place, joined by dots: only made for a refusal, since names may be long."""
+    names: list[str] = []
+    while place is not None:
+        place, name = place
+        names.append(shown(str(name)))
+    return shown(".".join(reversed(names)))
 
 
 def _decoder(

@@ -12,7 +12,7 @@ _STATEMENTS = read_statements(SQL / "queries.sql")
 
 READ_CUSTOMERS = _STATEMENTS["read_customers"]
 CREATION_OF = _STATEMENTS["creation_of"]
-PLACE_OF = _STATEMENTS["place_of"]
+PLACES_OF = _STATEMENTS["places_of"]
 MERCHANTS_BEHIND = _STATEMENTS["merchants_behind"]
 BEGIN_PROGRESS = _STATEMENTS["begin_progress"]
 LOCK_PROGRESS = _STATEMENTS["lock_progress"]

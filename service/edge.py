@@ -29,6 +29,7 @@ from service.errors import (
     MethodNotAllowed,
     NotFound,
     Overloaded,
+    RateLimited,
     RequestTimeout,
     StoreUnavailableError,
     Unauthorized,
@@ -63,7 +64,8 @@ async def edge(
     bucket = request.get(BUCKET)
     if bucket is not None:
         headers["RateLimit-Policy"] = bucket.policy
-        headers["RateLimit"] = bucket.state(headers.get("Retry-After", "1"))
+        limited = response.status == RateLimited.status
+        headers["RateLimit"] = bucket.state(headers["Retry-After"] if limited else "1")
     services = request.app.get(SERVICES)
     if services is not None and services.stopping.is_set():
         response.force_close()  # who keeps the connection should go elsewhere

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from events.strict_json import NotAnObject, NotReadable, StrictReader, Unfit
+from events.strict_json import SMALL, NotAnObject, NotReadable, StrictReader, Unfit
 from service.errors import InvalidJson, InvalidRequest
 
 MAX_DEPTH = 8  # objects and arrays inside each other, the outermost counted
@@ -35,7 +35,7 @@ def _parse_plain(body: bytes) -> dict[str, Any] | None:
     Nothing hides in those but a name that comes twice, and then the body has more quotation marks than what
     was read from it.
     """
-    if b"\\" in body or body.count(b"{") > MAX_PLAIN_OBJECTS:
+    if b"\\" in body or body.count(b"{") > MAX_PLAIN_OBJECTS or len(body) > SMALL:
         return None
     try:
         value = orjson.loads(body)

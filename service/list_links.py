@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 Pairs = Iterable[tuple[str, str]]
 
 CURSORS = {"startingAfter", "endingBefore"}
+LONGEST = 2_000  # characters
+"""Clients and proxies refuse long headers: who asks at such length has `hasMore` and ids to go on with."""
 
 
 def link_header(path: str, asked: Pairs, *, next_after: str | None, prev_before: str | None) -> str | None:
@@ -24,4 +26,5 @@ def link_header(path: str, asked: Pairs, *, next_after: str | None, prev_before:
         )
         if customer_id is not None
     ]
-    return ", ".join(links) or None
+    header = ", ".join(links)
+    return header if 0 < len(header) <= LONGEST else None

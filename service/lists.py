@@ -25,7 +25,6 @@ from projections.customer_list import (
     Total,
     creation_of,
 )
-from projections.freshness import caught_up
 from projections.stats import Stats, stats_of
 from service.call import Call
 from service.errors import InvalidCursor, ProjectionLagging
@@ -95,7 +94,7 @@ async def _by_filters(
     call: Call, query: ListQuery, filters: Filters, after: int | None, before: int | None
 ) -> Found:
     services, merchant_id = call.services, call.merchant_id
-    if query.fresh and not await caught_up(services.database, merchant_id, FRESH_SECONDS):
+    if query.fresh and not await services.freshness.caught_up(merchant_id, FRESH_SECONDS):
         raise ProjectionLagging
     customers = CustomerList(services.lists, merchant_id, filters)
     direction = OLDER if before is None else NEWER

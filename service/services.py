@@ -22,6 +22,7 @@ from events.master_keys import MasterKeys
 from events.store import EventStore
 from projections.customer_list import LIST_SETTINGS
 from projections.customer_reader import CustomerReader
+from projections.freshness import Freshness
 from service.auth import Authenticator
 from service.client_address import Networks
 from service.erasing import Eraser
@@ -42,6 +43,7 @@ class Services:
     database: Database
     lists: Database
     """Connections for lists alone: they plan anew each time, and a long count keeps nothing else waiting."""
+    freshness: Freshness
     authenticator: Authenticator
     eraser: Eraser
     changing: KeyedLocks
@@ -95,12 +97,14 @@ async def open_services(
                 room=settings.queue_limit,
             )
         )
+        freshness = await stack.enter_async_context(Freshness.open(database_url, room=settings.queue_limit))
         yield Services(
             store,
             customers,
             History(database, store.load, master_keys),
             database,
             lists,
+            freshness,
             Authenticator(keys, master_keys, time.monotonic),
             Eraser(store, database, master_keys, listed),
             KeyedLocks(CHANGES_IN_LINE, settings.append_deadline_seconds),

@@ -34,12 +34,14 @@ WHERE originator_id = $1
     AND originator_version = 1
     AND merchant_id = $2;
 
--- place_of: how far a merchant's ledger goes, and how far a projection has come in it
-SELECT m.position AS head, coalesce(p.position, 0) AS position
-FROM events.merchants AS m
+-- places_of: for each of these merchants how far its ledger goes, and how far a projection has come in it
+SELECT coalesce(m.position, 0) AS head, coalesce(p.position, 0) AS position
+FROM unnest($2::text[]) WITH ORDINALITY AS w (merchant_id, n)
+LEFT JOIN events.merchants AS m
+    ON m.id = w.merchant_id
 LEFT JOIN projections.progress AS p
-    ON p.projection = $1 AND p.merchant_id = m.id
-WHERE m.id = $2;
+    ON p.projection = $1 AND p.merchant_id = w.merchant_id
+ORDER BY w.n;
 
 -- merchants_behind: merchants, from an id on, whose ledger is ahead of a projection; both positions
 SELECT m.id, m.position AS head, coalesce(p.position, 0) AS position

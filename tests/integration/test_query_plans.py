@@ -46,6 +46,7 @@ from projections.queries import (
     NEXT_EVENTS,
     OWNERS_OF,
     PARKED_CUSTOMERS,
+    PLACES_OF,
     READ_CUSTOMERS,
     ROWS_BETWEEN,
     ROWS_OF,
@@ -141,6 +142,7 @@ NOBODY: list[Any] = [None] * 16
 
 ON_KEPT_CONNECTIONS: dict[str, tuple[Statement, list[Any]]] = {
     "load_customers": (LOAD_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, SOME_KEYS, [LATEST] * 16]),
+    "places_of": (PLACES_OF, ["customers", SOME_MERCHANTS]),
     "erased_among": (ERASED_AMONG, [SOME_MERCHANTS, SOME_CUSTOMERS]),
     "read_customers by id": (READ_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, NOBODY]),
     "read_customers by email": (READ_CUSTOMERS, [SOME_MERCHANTS, NOBODY, ["1@example.com"] * 16]),

@@ -192,7 +192,7 @@ def test_a_cloud_event_that_is_none_says_which_attribute(
         (b'{"a": ' * 40 + b"1" + b"}" * 40, "the body is nested too deeply"),
         (b'{"a": ' + b"[" * 100_000, "the body is nested too deeply"),
         (charge(orderId="a\x00b"), "data.orderId has the character U+0000"),
-        (charge(orderId=["\ud800"]), "data.orderId.0 has the character U+0000 or half"),
+        (charge(orderId=["\ud800"]), "data.orderId.0 has half of a surrogate pair"),
         (charge(customer={"a\x00": 1}), "data.customerId.a\ufffd has the character U+0000"),
         (charge() | {"data": None}, "data is required"),
         (charge() | {"data": "x"}, "data must be an object"),

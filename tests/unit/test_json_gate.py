@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from time import process_time
 from typing import Any
 
 import pytest
@@ -175,3 +176,23 @@ def test_canonical_json_ignores_the_order_of_names(members: dict[str, Any]) -> N
 
 def test_canonical_json_is_compact_and_sorted_at_every_level() -> None:
     assert canonical({"b": 1, "a": {"d": "é", "c": None}}) == '{"a":{"c":null,"d":"é"},"b":1}'.encode()
+
+
+def test_a_place_is_spelled_out_only_for_a_refusal() -> None:
+    name = b"n" * 1_000_000
+    began = process_time()
+    with pytest.raises(InvalidJson, match="values"):
+        parse_object(b'{"' + name + b'":[' + b"0," * 500_000 + b'"\\u0041"]}')
+    assert parse_object(b'{"' + name + b'":[' + b"0," * 10_000 + b'"\\u0041"]}')
+    assert process_time() - began < 5  # a copy of the name for each value took half a minute
+
+
+@pytest.mark.parametrize("value", [b"[]", b"0", b'""'])
+def test_a_body_has_a_bounded_number_of_values(value: bytes) -> None:
+    assert parse_object(b'{"a":[' + b",".join([value] * 19_999) + b"]}")
+    for body in (
+        b'{"a":[' + b",".join([value] * 20_000) + b"]}",
+        b"{" + b",".join(b'"%d":%b' % (number, value) for number in range(20_001)) + b"}",
+    ):
+        with pytest.raises(InvalidJson, match="The body has more than 20000 values"):
+            parse_object(body)
