@@ -91,7 +91,7 @@ class Listed(NamedTuple):
     deleted_at: int | None
 
 
-class Page(NamedTuple):
+class ListPage(NamedTuple):
     """A page of a list, newest first, and whether there is more in the direction asked."""
 
     customers: list[Listed]
@@ -146,7 +146,7 @@ class CustomerList:
         self._created = meet(filters.created, (EARLIEST, filters.updated[1]))
         self._terms = filters.terms
 
-    async def page(self, limit: int, span: Span = ALWAYS, direction: Direction = OLDER) -> Page:
+    async def page(self, limit: int, span: Span = ALWAYS, direction: Direction = OLDER) -> ListPage:
         """Of those created within the span the `limit` nearest in this direction. Raises StoreError."""
         within = meet(self._created, span)
         rows: dict[str, Row] = {}
@@ -157,7 +157,7 @@ class CustomerList:
         customers = [_listed(row) for row in nearest_first[:limit]]
         if direction is NEWER:
             customers.reverse()
-        return Page(customers, len(nearest_first) > limit)
+        return ListPage(customers, len(nearest_first) > limit)
 
     async def total(self) -> Total:
         """How many there are, wherever created. Raises StoreError."""

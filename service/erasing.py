@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from events.command import Outcome
 from events.customer import Customer
+from events.customer_key import CustomerKey
 from events.database import Database
-from events.erasure import Certificate, Erased, certificate_of
+from events.erasure import Certificate, certificate_of
 from events.loading import Wanted
 from events.master_keys import MasterKeys
 from events.sealing import DataKey
@@ -53,7 +54,7 @@ class Eraser:
         self._master_keys = master_keys
         self._listed = listed
 
-    async def erase(self, erased: Erased, request: Request) -> Erasure:
+    async def erase(self, erased: CustomerKey, request: Request) -> Erasure:
         """Erase, unless that is done.
 
         Raises CustomerNotFound, IdempotencyKeyReused, Overloaded, Unauthorized (the merchant is gone),
@@ -67,7 +68,7 @@ class Eraser:
             await self._listed.add([certificate])
         return Erasure(certificate, replayed)
 
-    async def _erase(self, erased: Erased, request: Request) -> bool:
+    async def _erase(self, erased: CustomerKey, request: Request) -> bool:
         """Whether this very request has been answered before; if not, it is done now."""
         for _ in range(DECISIONS):
             loaded = await self._store.load(Wanted(*erased, request.idempotency_key))

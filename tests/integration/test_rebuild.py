@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from events.customer_key import CustomerKey
 from events.database import Database
-from events.erasure import Erased
 from events.errors import StoreBusy
 from events.statements import Statement
 from projections.customer_reader import CustomerReader
@@ -202,7 +202,7 @@ async def test_who_is_erased_while_the_shadow_waits_is_a_tombstone_when_it_takes
                 return bool(await store.select(FILLED))
 
             await comes_about(is_filled, what="a filled shadow")
-            await eraser.erase(Erased(M1, C1), Request(b"{}"))
+            await eraser.erase(CustomerKey(M1, C1), Request(b"{}"))
         await rebuilding
     row = (await read_model(store.admin_url))[M1, C1]
     assert (row.deleted, row.version) == (True, 3)
