@@ -21,7 +21,7 @@ from events.key_checks import prove_master_keys
 from events.loading import LATEST, Loaded, Loader, Wanted, is_erased, mapper_with, open_data_key
 from events.mapper import to_domain_event
 from events.master_keys import MasterKeys
-from events.queries import HISTORY_NEWER, HISTORY_OLDER, VERSION_AT
+from events.queries import CREATION_OF, HISTORY_NEWER, HISTORY_OLDER, VERSION_AT
 
 ERASED_VALUE = "[erased]"
 """Stands for values that nobody can read any more."""
@@ -123,6 +123,12 @@ async def open_history(url: str, master_keys: MasterKeys) -> AsyncIterator[Histo
             yield History(database, load, master_keys)
         finally:
             await connection.close()
+
+
+async def creation_of(database: Database, merchant_id: str, customer_id: str) -> int | None:
+    """When a customer, live or deleted, was created (µs); None if the merchant never had it."""
+    found = await database.fetch(CREATION_OF, customer_id, merchant_id)
+    return int(found[0]["recorded_at"]) if found else None
 
 
 async def version_at(database: Database, merchant_id: str, customer_id: str, moment: int) -> int:

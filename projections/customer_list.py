@@ -20,7 +20,6 @@ from events.statements import Statement
 from projections.customers import CustomerRow, row_terms
 from projections.queries import (
     COUNT,
-    CREATION_OF,
     EDGE_NEWER,
     EDGE_OLDER,
     PAGE_NEWER,
@@ -121,12 +120,6 @@ class Direction(NamedTuple):
 
 OLDER = Direction(PAGE_OLDER, EDGE_OLDER, -1)
 NEWER = Direction(PAGE_NEWER, EDGE_NEWER, 1)
-
-
-async def creation_of(database: Database, merchant_id: str, customer_id: str) -> int | None:
-    """The place (µs) of a customer, live or deleted, in the lists; None if the merchant never had it."""
-    found = await database.fetch(CREATION_OF, customer_id, merchant_id)
-    return int(found[0]["recorded_at"]) if found else None
 
 
 def meet(one: Span, other: Span) -> Span:

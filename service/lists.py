@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from events.history import creation_of
 from projections.customer_list import (
     ALWAYS,
     EARLIEST,
@@ -23,7 +24,6 @@ from projections.customer_list import (
     ListPage,
     Span,
     Total,
-    creation_of,
 )
 from projections.stats import Stats, stats_of
 from service.call import Call

@@ -93,6 +93,13 @@ WHERE e.originator_id = $2
 ORDER BY e.originator_version
 LIMIT $4;
 
+-- creation_of: when a customer, live or deleted, was created; from the store, so that no cursor is too fresh
+SELECT recorded_at
+FROM events.customer_events
+WHERE originator_id = $1
+    AND originator_version = 1
+    AND merchant_id = $2;
+
 -- version_at: the version that a customer had at a moment (µs), 0 before its first; versions have no gaps and their times ascend, so the span between two of them is halved until it is one
 WITH RECURSIVE span (low, high) AS (
     SELECT 0::bigint, coalesce((
