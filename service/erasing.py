@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from events.command import Outcome
 from events.customer import Customer
+from events.customer_key import CustomerKey
 from events.database import Database
-from events.erasure import Certificate, Erased, certificate_of
+from events.erasure import Certificate, certificate_of
 from events.errors import UNREADABLE
 from events.loading import Loaded, Wanted
 from events.master_keys import MasterKeys
@@ -53,7 +54,7 @@ class Eraser:
         self._master_keys = master_keys
         self._listed = listed
 
-    async def erase(self, erased: Erased, request: Request) -> Erasure:
+    async def erase(self, erased: CustomerKey, request: Request) -> Erasure:
         """Erase, unless that is done.
 
         Raises CustomerNotFound, IdempotencyKeyReused, Overloaded, Unauthorized (the merchant is gone),
@@ -67,7 +68,7 @@ class Eraser:
             await self._listed.add([certificate])
         return Erasure(certificate, replayed)
 
-    async def _erase(self, erased: Erased, request: Request) -> bool | None:
+    async def _erase(self, erased: CustomerKey, request: Request) -> bool | None:
         """Whether this very request has been answered before; if not, it is done now."""
         loaded, email = await self._load(erased, request)
         if loaded.answered is not None:
@@ -86,7 +87,7 @@ class Eraser:
             raise Unauthorized
         return None if outcome.kind == "version_conflict" else outcome.kind == "replayed"
 
-    async def _load(self, erased: Erased, request: Request) -> tuple[Loaded, str | None]:
+    async def _load(self, erased: CustomerKey, request: Request) -> tuple[Loaded, str | None]:
         """The customer and the key of the email that it claims, whether or not its values can be opened."""
         try:
             loaded = await self._store.load(Wanted(*erased, request.idempotency_key))

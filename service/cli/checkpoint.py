@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from events.audit import each_ledger
 from events.checkpoint import Checkpoint
 from events.checkpointing import publish as publish_checkpoint
 from events.checkpointing import sign_ledger
@@ -16,6 +15,7 @@ from events.database import Database
 from events.errors import LedgerBroken
 from events.jetstream import JetStream
 from events.key_checks import check_master_keys
+from events.ledgers import each_ledger
 from events.master_keys import MasterKeys
 from events.signing import public_key, write_public_key
 from service.cli.options import DataDir, MerchantId, ToFile

@@ -20,6 +20,7 @@ from events.database import KEYED_LOOKUPS
 from events.loading import LATEST
 from events.queries import (
     APPEND,
+    CREATION_OF,
     ERASED_AMONG,
     ERASURES_AFTER,
     ERASURES_PAGE,
@@ -41,7 +42,6 @@ from events.queries import (
 )
 from events.statements import Statement
 from projections.queries import (
-    CREATION_OF,
     FINGERPRINTS_OF,
     INBOX_PAGE,
     NEXT_EVENTS,
