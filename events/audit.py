@@ -9,7 +9,7 @@ was cut or all of it rewritten, and only one kept elsewhere that the stored ones
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from events.errors import LedgerUnknown
 from events.key_audit import audit_keys
 from events.ledger_reading import Ends, read_ends, walk
 from events.merkle import Tree
-from events.queries import COUNT_EVENTS, LEDGER_RANGE, NEXT_LEDGER
+from events.queries import LEDGER_RANGE
 from events.verification import Break, Finding, Place, beginning
 
 Tell = Callable[[int], None]
@@ -41,20 +41,6 @@ class Audited(NamedTuple):
 
     findings: list[Finding]
     stored: int
-
-
-async def count_events(database: Database, merchant_id: str | None) -> int:
-    """How many events there are to look at, by the heads of one merchant or of all."""
-    events: int = (await database.fetch(COUNT_EVENTS, merchant_id))[0]["events"]
-    return events
-
-
-async def each_ledger(database: Database) -> AsyncIterator[str]:
-    """Every merchant that is known, or has events or checkpoints though it is not known."""
-    merchant_id = ""
-    while (found := (await database.fetch(NEXT_LEDGER, merchant_id))[0]["id"]) is not None:
-        merchant_id = found
-        yield merchant_id
 
 
 async def verify_ledger(

@@ -11,7 +11,6 @@ SQL = Path(__file__).parent / "sql"
 _STATEMENTS = read_statements(SQL / "queries.sql")
 
 READ_CUSTOMERS = _STATEMENTS["read_customers"]
-CREATION_OF = _STATEMENTS["creation_of"]
 PLACES_OF = _STATEMENTS["places_of"]
 MERCHANTS_BEHIND = _STATEMENTS["merchants_behind"]
 BEGIN_PROGRESS = _STATEMENTS["begin_progress"]

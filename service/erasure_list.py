@@ -14,8 +14,9 @@ from pathlib import Path
 
 import orjson
 
+from events.customer_key import CustomerKey
 from events.database import Database
-from events.erasure import Certificate, Erased, all_certificates, is_certificate, not_erased
+from events.erasure import Certificate, all_certificates, is_certificate, not_erased
 from events.errors import StoreUnavailable
 from events.master_keys import MasterKeys
 from events.signing import public_keys
@@ -30,7 +31,7 @@ class ErasureNotListed(StoreUnavailable):
 class ErasureList:
     """A list that this process adds to, as others may."""
 
-    def __init__(self, path: Path, customers: Iterable[Erased]) -> None:
+    def __init__(self, path: Path, customers: Iterable[CustomerKey]) -> None:
         """`customers`: those that the list has."""
         self.path = path
         self._customers = set(customers)
@@ -82,7 +83,7 @@ async def open_list(path: Path, database: Database, master_keys: MasterKeys) -> 
     return listed
 
 
-def read_list(path: Path, master_keys: MasterKeys) -> list[Erased]:
+def read_list(path: Path, master_keys: MasterKeys) -> list[CustomerKey]:
     """The customers that the list tells of, each once, in its order; none if there is no file yet.
 
     A last line without its end was never acknowledged, and is passed over. Raises StartupError: it cannot be
@@ -95,7 +96,7 @@ def read_list(path: Path, master_keys: MasterKeys) -> list[Erased]:
     except OSError as error:
         raise StartupError(f"the list of erasures {path} cannot be read: {error.strerror}") from None
     keys = public_keys(master_keys)
-    found: dict[Erased, None] = {}
+    found: dict[CustomerKey, None] = {}
     for number, line in enumerate(text.split(b"\n")[:-1], 1):
         try:
             told = orjson.loads(line)
@@ -110,9 +111,9 @@ def read_list(path: Path, master_keys: MasterKeys) -> list[Erased]:
     return list(found)
 
 
-def erased_by(certificate: Certificate) -> Erased:
+def erased_by(certificate: Certificate) -> CustomerKey:
     """Whom a certificate is about."""
-    return Erased(certificate["merchantId"], certificate["customerId"])
+    return CustomerKey(certificate["merchantId"], certificate["customerId"])
 
 
 def append_lines(path: Path, lines: Sequence[bytes]) -> None:

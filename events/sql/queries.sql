@@ -93,6 +93,13 @@ WHERE e.originator_id = $2
 ORDER BY e.originator_version
 LIMIT $4;
 
+-- creation_of: when a customer, live or deleted, was created; from the store, so that no cursor is too fresh
+SELECT recorded_at
+FROM events.customer_events
+WHERE originator_id = $1
+    AND originator_version = 1
+    AND merchant_id = $2;
+
 -- version_at: the version that a customer had at a moment (µs), 0 before its first; versions have no gaps and their times ascend, so the span between two of them is halved until it is one
 WITH RECURSIVE span (low, high) AS (
     SELECT 0::bigint, coalesce((
@@ -268,9 +275,10 @@ WHERE (k.merchant_id, k.customer_id) > ($1, $2::text)
 ORDER BY k.merchant_id, k.customer_id
 LIMIT $3;
 
--- count_data_keys: how many rows there are to look at
-SELECT count(*) AS keys
-FROM events.customer_keys;
+-- estimate_data_keys: about how many rows there are to look at; 0 when nobody has looked yet
+SELECT greatest(c.reltuples, 0)::bigint AS keys
+FROM pg_class AS c
+WHERE c.oid = 'events.customer_keys'::regclass;
 
 -- rewrap: these data keys are wrapped by this version now, but for those that were destroyed meanwhile
 UPDATE events.customer_keys AS k

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from events.audit import each_ledger
 from events.checkpoint import Checkpoint
 from events.checkpointing import publish as publish_checkpoint
 from events.checkpointing import sign_ledger
@@ -16,6 +15,7 @@ from events.database import Database
 from events.errors import LedgerBroken
 from events.jetstream import JetStream
 from events.key_checks import check_master_keys
+from events.ledgers import each_ledger
 from events.master_keys import MasterKeys
 from events.signing import public_key, write_public_key
 from service.cli.options import DataDir, MerchantId, ToFile
@@ -60,7 +60,7 @@ def checkpoint(
 
 
 async def _public_key(settings: Settings, master_keys: MasterKeys) -> str:
-    """The key of the version in force, which the database decides: a newer one may be known, and not in use."""
+    """The key of the version in force, by the database: a newer one may be known and not in use."""
     async with Database.connect(find_database(settings).application, size=1) as database:
         await check_master_keys(database, master_keys)
     return write_public_key(public_key(master_keys, master_keys.current))

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from events.audit import count_events
 from events.database import Database
 from events.key_checks import check_master_keys
+from events.ledgers import count_events
 from service.cli.options import DataDir, ToFile
 from service.cli.progress import progress
 from service.cli.running import run
@@ -23,7 +23,7 @@ from service.errors import StartupError
 from service.master_key import load_master_keys
 from service.merchants import find_merchant
 from service.moments import read_moment
-from service.replaying import Wanted, compare_customers, write_customers
+from service.replaying import Selection, compare_customers, write_customers
 from service.settings import Settings, load_settings
 
 CONNECTIONS = 3
@@ -72,13 +72,15 @@ def replay(
     settings = load_settings(data_dir=data_dir)
     if compare and (until is not None or to is not None):
         raise typer.BadParameter("--compare is about the read model as it is: leave out --until and --to")
-    wanted = Wanted(merchant_id, customer_id) if until is None else Wanted(merchant_id, customer_id, until)
-    end(run(_compare(settings, wanted) if compare else _write(settings, wanted, to, with_tombstones=True)))
+    chosen = (
+        Selection(merchant_id, customer_id) if until is None else Selection(merchant_id, customer_id, until)
+    )
+    end(run(_compare(settings, chosen) if compare else _write(settings, chosen, to, with_tombstones=True)))
 
 
 def export(merchant_id: Merchant, data_dir: DataDir = None, to: ToFile = None) -> None:
     """Write every customer that is not deleted, a line of JSON each, as of now."""
-    end(run(_write(load_settings(data_dir=data_dir), Wanted(merchant_id), to, with_tombstones=False)))
+    end(run(_write(load_settings(data_dir=data_dir), Selection(merchant_id), to, with_tombstones=False)))
 
 
 def end(complaints: list[str]) -> None:
@@ -89,26 +91,28 @@ def end(complaints: list[str]) -> None:
         raise typer.Exit(1)
 
 
-async def _write(settings: Settings, wanted: Wanted, to: Path | None, *, with_tombstones: bool) -> list[str]:
+async def _write(
+    settings: Settings, chosen: Selection, to: Path | None, *, with_tombstones: bool
+) -> list[str]:
     master_keys = load_master_keys(settings)
     async with Database.connect(find_database(settings).application, size=CONNECTIONS) as database:
         await check_master_keys(database, master_keys)
-        with progress("replaying", await _size(database, wanted)) as tell, streamed(to) as output:
+        with progress("replaying", await _size(database, chosen)) as tell, streamed(to) as output:
             return await write_customers(
-                database, master_keys, wanted, output, tell, with_tombstones=with_tombstones
+                database, master_keys, chosen, output, tell, with_tombstones=with_tombstones
             )
 
 
-async def _compare(settings: Settings, wanted: Wanted) -> list[str]:
+async def _compare(settings: Settings, chosen: Selection) -> list[str]:
     master_keys = load_master_keys(settings)
     async with Database.connect(find_database(settings).application, size=CONNECTIONS) as database:
         await check_master_keys(database, master_keys)
-        with progress("comparing", await _size(database, wanted)) as tell:
-            return await compare_customers(database, master_keys, wanted, tell)
+        with progress("comparing", await _size(database, chosen)) as tell:
+            return await compare_customers(database, master_keys, chosen, tell)
 
 
-async def _size(database: Database, wanted: Wanted) -> int | None:
+async def _size(database: Database, chosen: Selection) -> int | None:
     """How many events there are to fold, if that is known. Raises StartupError: there is no such merchant."""
-    if await find_merchant(database, wanted.merchant_id) is None:
-        raise StartupError(f"there is no merchant {wanted.merchant_id}")
-    return await count_events(database, wanted.merchant_id) if wanted.customer_id is None else None
+    if await find_merchant(database, chosen.merchant_id) is None:
+        raise StartupError(f"there is no merchant {chosen.merchant_id}")
+    return await count_events(database, chosen.merchant_id) if chosen.customer_id is None else None

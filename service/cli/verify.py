@@ -16,9 +16,10 @@ from typing import Annotated
 import orjson
 import typer
 
-from events.audit import Tell, count_events, each_ledger, verify_ledger
+from events.audit import Tell, verify_ledger
 from events.checkpoint import Checkpoint, read_public_key
 from events.database import Database
+from events.ledgers import count_events, each_ledger
 from events.signing import public_keys
 from events.verification import Finding
 from service.cli.foreseen import FORESEEN

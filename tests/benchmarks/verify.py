@@ -38,6 +38,11 @@ COLUMNS = (
     "hash",
     "metadata",
 )
+KEYS = """
+INSERT INTO events.customer_keys (merchant_id, customer_id, wrapped_key, master_version)
+SELECT merchant_id, originator_id, 'never opened', 1 FROM events.customer_events
+WHERE merchant_id = $1 AND originator_version = 1
+"""
 HEAD = "UPDATE events.merchants SET position = $2, recorded_at = $3, hash = $4 WHERE id = $1"
 
 
@@ -91,7 +96,8 @@ async def fill(bench: Bench, merchant_id: str) -> None:
             "customer_events", schema_name="events", columns=COLUMNS, records=rows, timeout=600
         )
         await connection.execute(HEAD, merchant_id, *last)
-        await connection.execute("VACUUM ANALYZE events.customer_events")
+        await connection.execute(KEYS, merchant_id)
+        await connection.execute("VACUUM ANALYZE events.customer_events, events.customer_keys")
 
 
 def ledger(merchant_id: str, count: int, last: list[Any]) -> Iterator[tuple[Any, ...]]:
