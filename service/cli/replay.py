@@ -67,7 +67,8 @@ def replay(
 ) -> None:
     """Fold all events again, and write what they amount to: a line of JSON a customer, tombstones too.
 
-    --compare writes nothing, and ends with status 1 when the read model is not what the events say.
+    --compare writes nothing, and ends with status 1 when the read model is not what the events say. Of a --to
+    FILE that was killed there is a .FILE.<pid> with personal data until it is written again.
     """
     settings = load_settings(data_dir=data_dir)
     if compare and (until is not None or to is not None):
@@ -77,7 +78,10 @@ def replay(
 
 
 def export(merchant_id: Merchant, data_dir: DataDir = None, to: ToFile = None) -> None:
-    """Write every customer that is not deleted, a line of JSON each, as of now."""
+    """Write every customer that is not deleted, a line of JSON each, as of now.
+
+    Of a --to FILE that was killed there is a .FILE.<pid> with personal data until it is written again.
+    """
     end(run(_write(load_settings(data_dir=data_dir), Wanted(merchant_id), to, with_tombstones=False)))
 
 
