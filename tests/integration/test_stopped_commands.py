@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import signal
@@ -96,29 +97,15 @@ async def test_what_a_killed_export_left_is_removed_by_the_next_one(
     assert names_in(tmp_path) == sorted([file.name, *others])
 
 
-async def test_what_another_export_is_writing_stays(ledgers: TestDatabase, tmp_path: Path) -> None:
-    file = tmp_path / "customers.jsonl"
-    async with exporting(ledgers, file) as first:
-        async with started(environment(ledgers), "export", "--merchant", M1, "--to", str(file)) as second:
-
-            async def both_write() -> bool:
-                return len(names_in(tmp_path)) == 2
-
-            await comes_about(both_write, what="the second unfinished file")
-            second.terminate()
-            assert await second.ended() == 143
-        assert names_in(tmp_path) == [f".{file.name}.{first.process.pid}"]
-
-
 async def test_a_terminal_has_its_cursor_back_after_sigterm(ledgers: TestDatabase, tmp_path: Path) -> None:
     mine, theirs = pty.openpty()
     async with customers_locked(ledgers):
-        process = subprocess.Popen(
-            [*CUSTOMERS, "export", "--merchant", M1, "--to", str(tmp_path / "file")],
+        process = await asyncio.create_subprocess_exec(
+            *CUSTOMERS, "export", "--merchant", M1, "--to", str(tmp_path / "file"),
             env=clean_environment() | environment(ledgers) | {"TERM": "xterm"},
-            stdin=subprocess.DEVNULL,
+            stdin=asyncio.subprocess.DEVNULL,
             stderr=theirs,
-        )
+        )  # fmt: skip
         os.close(theirs)
         shown = b""
         while b"replaying" not in shown:
@@ -126,7 +113,8 @@ async def test_a_terminal_has_its_cursor_back_after_sigterm(ledgers: TestDatabas
         process.terminate()
         while b"\x1b[?25h" not in shown:
             shown += os.read(mine, 10_000)
-        assert process.wait(timeout=30) == 143
+        async with asyncio.timeout(30):
+            assert await process.wait() == 143
     os.close(mine)
 
 
