@@ -19,6 +19,7 @@ from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from service.cli.options import DataDir, MerchantId, ToFile
 from service.cli.running import run
+from service.cli.verify import counted
 from service.cli.writing import appended
 from service.databases import find_database, find_nats
 from service.errors import StartupError
@@ -43,15 +44,18 @@ def checkpoint(
     """Sign the state of every ledger (or one): a line of JSON each, to be kept where nobody can change it.
 
     `customers verify --checkpoint FILE` compares them with the ledgers later. A broken ledger is not signed.
-    --to adds to what the file has.
+    --to adds to what the file has, and nothing twice.
     """
     settings = load_settings(data_dir=data_dir)
     master_keys = load_master_keys(settings)
     if show_key:
         typer.echo(write_public_key(public_key(master_keys, master_keys.current)))
         return
-    with appended(to) as write:
-        broken = run(_sign(settings, master_keys, merchant_id, write, publish=publish))
+    with appended(to) as lines:
+        broken = run(_sign(settings, master_keys, merchant_id, lines.add, publish=publish))
+    if to is not None:
+        again = f", {lines.old} there already" if lines.old else ""
+        typer.echo(f"{counted(lines.new, 'checkpoint')} written to {to}{again}", err=True)
     for reason in broken:
         typer.echo(f"customers: {reason}", err=True)
     if broken:

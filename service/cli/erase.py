@@ -53,10 +53,18 @@ class Report(NamedTuple):
 
 
 def erase(
-    customer_id: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    customer_id: Annotated[
+        str | None, typer.Argument(metavar="CUS_ID", help="The customer.", show_default=False)
+    ] = None,
     data_dir: DataDir = None,
     merchant_id: Annotated[
-        str | None, typer.Option("--merchant", help="Whose customer it is.", show_default=False)
+        str | None,
+        typer.Option(
+            "--merchant",
+            metavar="MER_ID",
+            help="Whose customer it is; needed with CUS_ID.",
+            show_default=False,
+        ),
     ] = None,
     yes: Yes = False,
     reapply: Annotated[
@@ -72,8 +80,7 @@ def erase(
 ) -> None:
     """Erase a customer for good and print the certificate. Nothing brings the person back.
 
-    After a backup was restored: --reapply FILE. Who is erased again has a second certificate, which fits the
-    ledger as it is now; the first fits the one that was lost.
+    Who is erased again by --reapply has a second certificate, which fits the ledger as it is now.
     """
     settings = load_settings(data_dir=data_dir)
     if reapply is not None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import typer
 
 from events.database import Database
-from events.history_proof import merchants_of, prove_history
+from events.history_proof import prove_history
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
-from service.cli.options import CustomerId, DataDir, MerchantId, ToFile
+from service.cli.options import CustomerId, DataDir, OwnerId, ToFile
+from service.cli.owners import owner_of
 from service.cli.running import run
 from service.cli.writing import written
 from service.databases import find_database
@@ -18,9 +20,12 @@ from service.errors import StartupError
 from service.master_key import load_master_keys
 from service.settings import Settings, load_settings
 
+KEY_INSIDE = "it contains the data key: treat it as personal data"
+NO_KEY_INSIDE = "it contains no data key, since the customer is erased"
+
 
 def prove(
-    customer_id: CustomerId, data_dir: DataDir = None, merchant_id: MerchantId = None, to: ToFile = None
+    customer_id: CustomerId, data_dir: DataDir = None, merchant_id: OwnerId = None, to: ToFile = None
 ) -> None:
     """Export a customer's events with proof that they are in the ledger, unchanged, and with its data key.
 
@@ -30,6 +35,8 @@ def prove(
     settings = load_settings(data_dir=data_dir)
     proof = run(_prove(settings, load_master_keys(settings), merchant_id, customer_id))
     written(to, orjson.dumps(proof, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    if to is not None:
+        typer.echo(f"{to} is written; {KEY_INSIDE if proof['dataKey'] else NO_KEY_INSIDE}", err=True)
 
 
 async def _prove(
@@ -37,13 +44,8 @@ async def _prove(
 ) -> dict[str, Any]:
     async with Database.connect(find_database(settings).application) as database:
         await check_master_keys(database, master_keys)
-        owners = [merchant_id] if merchant_id else await merchants_of(database, customer_id)
-        if len(owners) > 1:
-            raise StartupError(
-                f"{customer_id} is a customer of {', '.join(owners)}: choose one with --merchant"
-            )
-        proof = await prove_history(database, owners[0], customer_id, master_keys) if owners else None
+        owner = await owner_of(database, customer_id, merchant_id)
+        proof = await prove_history(database, owner, customer_id, master_keys)
         if proof is None:
-            of = f" of {merchant_id}" if merchant_id else ""
-            raise StartupError(f"there is no customer {customer_id}{of}")
+            raise StartupError(f"there is no customer {customer_id} of {owner}")
         return proof

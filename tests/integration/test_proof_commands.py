@@ -117,11 +117,12 @@ def test_a_terminal_shows_a_bar_with_rate_and_a_pipe_nothing_but_the_result(term
 
 def test_a_checkpoint_kept_in_a_file_shows_a_cut_tail(terminal: Terminal, tmp_path: Path) -> None:
     kept = tmp_path / "checkpoints.jsonl"
-    assert terminal.run("checkpoint", "--to", kept) == ""
-    assert terminal.run("checkpoint", "--merchant", M1, "--to", kept) == ""
+    assert terminal.run("checkpoint", "--to", kept) == f"2 checkpoints written to {kept}"
+    again = terminal.run("checkpoint", "--merchant", M1, "--to", kept)
+    assert again == f"0 checkpoints written to {kept}, 1 there already"
     lines = kept.read_bytes().splitlines()
-    assert [read_checkpoint(line).statement.merchant_id for line in lines] == [M1, M2, M1]
-    assert "against 3 checkpoints: all is well" in terminal.run("verify", "--checkpoint", kept)
+    assert [read_checkpoint(line).statement.merchant_id for line in lines] == [M1, M2]
+    assert "against 2 checkpoints: all is well" in terminal.run("verify", "--checkpoint", kept)
     terminal.forge(*CUT)
     assert "all is well" in terminal.run("verify")
     assert f"{M1} position 8: cut: " in terminal.run("verify", "--checkpoint", kept, status=1)
@@ -183,7 +184,8 @@ def test_checkpoints_are_published_if_there_is_a_nats(
 def test_a_customer_s_history_is_written_for_its_owner_alone(terminal: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "history.json"
     assert "choose one with --merchant" in terminal.run("prove", C1, status=1)
-    assert terminal.run("prove", C1, "--merchant", M2, "--to", file) == ""
+    said = terminal.run("prove", C1, "--merchant", M2, "--to", file)
+    assert said == f"{file} is written; it contains the data key: treat it as personal data"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(load_script().verify(json.loads(file.read_text()))) == 2
     assert json.loads(terminal.run("prove", C3))["merchantId"] == M1
