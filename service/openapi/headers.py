@@ -39,7 +39,7 @@ OF_REQUESTS: dict[str, dict[str, Any]] = {
         pattern=_TAGS,
     ),
     "X-Correlation-Id": _string(
-        "Recorded for ever if it is 1 to 64 of `A-Za-z0-9._-`, and else ignored: put nothing personal into it."
+        "Recorded for ever if it is 1 to 64 of `A-Za-z0-9._-`, else ignored: put nothing personal into it."
     ),
     "traceparent": _string("W3C Trace Context; recorded, or ignored if it is malformed."),
 }
