@@ -7,33 +7,20 @@ within a ledger; only a checkpoint shows that its tail was cut or all of it rewr
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import attrgetter
 
-from events.checkpoint import Checkpoint, write_public_key
+from events.checkpoint import Checkpoint
 from events.database import Database
 from events.diagnosis import diagnose
 from events.ledger_reading import Ends, read_ends, walk
 from events.merkle import Tree
-from events.queries import COUNT_EVENTS, LEDGER_RANGE, NEXT_LEDGER
+from events.queries import LEDGER_RANGE
+from events.signing import write_public_key
 from events.verification import Break, Finding, Place, beginning
 
 Tell = Callable[[int], None]
 """Called with how many more events were looked at."""
-
-
-async def count_events(database: Database, merchant_id: str | None) -> int:
-    """How many events there are to look at, by the heads of one merchant or of all."""
-    events: int = (await database.fetch(COUNT_EVENTS, merchant_id))[0]["events"]
-    return events
-
-
-async def each_ledger(database: Database) -> AsyncIterator[str]:
-    """Every merchant that is known, or has events though it is not known."""
-    merchant_id = ""
-    while (found := (await database.fetch(NEXT_LEDGER, merchant_id))[0]["id"]) is not None:
-        merchant_id = found
-        yield merchant_id
 
 
 async def verify_ledger(

@@ -11,13 +11,11 @@ from base64 import b64decode, b64encode
 from typing import Any, NamedTuple
 
 import orjson
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from events.errors import CheckpointUnreadable
 from events.master_keys import MasterKeys
+from events.signing import Signature, sign_bytes, write_public_key
 
-PURPOSE = "customers checkpoint signing"
 HEADING = "customers-checkpoint-v1"
 SUBJECT = "checkpoints.v1"
 PUBLIC_KEY_BYTES = 32
@@ -58,11 +56,7 @@ class Checkpoint(NamedTuple):
 
     def is_genuine(self) -> bool:
         """Whether the signature is the key's own; whose the key is, is another question."""
-        try:
-            Ed25519PublicKey.from_public_bytes(self.public_key).verify(self.signature, self.statement.text())
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        return Signature(self.public_key, self.signature).fits(self.statement.text())
 
     def members(self) -> dict[str, Any]:
         """As JSON has it: 32 bytes of hash in hexadecimal, key and signature in base64."""
@@ -74,7 +68,7 @@ class Checkpoint(NamedTuple):
             "merkleRoot": said.merkle_root.hex(),
             "recordedAt": said.recorded_at,
             "epoch": said.epoch,
-            "publicKey": b64encode(self.public_key).decode(),
+            "publicKey": write_public_key(self.public_key),
             "signature": b64encode(self.signature).decode(),
         }
 
@@ -88,25 +82,9 @@ def subject_of(merchant_id: str) -> str:
     return f"{SUBJECT}.{merchant_id}"
 
 
-def signing_key(master_keys: MasterKeys, version: int) -> Ed25519PrivateKey:
-    """The key that this version of the master key signs with. Raises MasterKeyMismatch if it is unknown."""
-    return Ed25519PrivateKey.from_private_bytes(master_keys.derived(version, PURPOSE))
-
-
-def public_key(master_keys: MasterKeys, version: int) -> bytes:
-    """Its public half, 32 bytes."""
-    return signing_key(master_keys, version).public_key().public_bytes_raw()
-
-
-def public_keys(master_keys: MasterKeys) -> frozenset[bytes]:
-    """The public halves of all versions: whatever one of them signed is ours."""
-    return frozenset(public_key(master_keys, version) for version in master_keys.versions)
-
-
 def sign(statement: Statement, master_keys: MasterKeys) -> Checkpoint:
-    """The checkpoint, under the current version. Ed25519 draws no random numbers."""
-    key = signing_key(master_keys, master_keys.current)
-    return Checkpoint(statement, key.public_key().public_bytes_raw(), key.sign(statement.text()))
+    """The checkpoint, under the current version of the master key."""
+    return Checkpoint(statement, *sign_bytes(master_keys, statement.text()))
 
 
 def read_checkpoint(line: bytes) -> Checkpoint:
@@ -134,11 +112,6 @@ def read_checkpoint(line: bytes) -> Checkpoint:
 def read_public_key(text: str) -> bytes:
     """From its base64. Raises CheckpointUnreadable."""
     return _base64({"the public key": text}, "the public key", PUBLIC_KEY_BYTES)
-
-
-def write_public_key(key: bytes) -> str:
-    """Its base64."""
-    return b64encode(key).decode()
 
 
 def _text(said: dict[str, Any], member: str) -> str:

@@ -3,7 +3,8 @@
 In: the database and the master keys. Out: new checkpoints, kept in `events.checkpoints` and handed on; a
 ledger that does not follow from its last checkpoint is not signed. Only the events since then are read: the
 tree goes on from the frontier that was kept with it. Any number of processes may do this: a checkpoint is a
-function of the ledger, so that two of them write the same.
+function of the ledger, so that two of them write the same. A long way is signed in stages, so that what
+breaks off is not lost.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 import structlog
 
-from events.checkpoint import Checkpoint, Statement, public_keys, sign, subject_of
+from events.checkpoint import Checkpoint, Statement, sign, subject_of
 from events.database import Database
 from events.errors import LedgerBroken
 from events.jetstream import JetStream
@@ -21,10 +22,13 @@ from events.ledger_reading import read_ends, walk
 from events.master_keys import MasterKeys
 from events.merkle import HASH_BYTES, Node, Tree
 from events.queries import ADD_CHECKPOINT, ADD_MERKLE_NODES, LAST_CHECKPOINT, MOVED_LEDGERS
+from events.signing import public_keys
 from events.supervision import supervised
 from events.verification import Break, Place, beginning
 
 LEDGERS_PAGE = 100
+STAGE = 1_000_000
+"""Events after which a checkpoint is kept on the way; half a minute's reading."""
 
 log = structlog.get_logger(__name__)
 
@@ -147,32 +151,43 @@ async def _extend(
     last: Signed | None,
     master_keys: MasterKeys,
 ) -> Signed:
-    """Follow the ledger from its last checkpoint to its head, keep the nodes on the way, sign."""
+    """Follow the ledger from its last checkpoint to its head, sign there, and at each stage on the way."""
     place, tree = (_place(last.checkpoint), last.tree) if last else (beginning(merchant_id), Tree())
+    signed = place
     try:
         async for reached in walk(database, merchant_id, place, head.position, tree):
             place = reached
             await _keep_nodes(database, merchant_id, epoch, tree.take_completed())
+            if place.position - signed.position >= STAGE and place.position < head.position:
+                await _sign(database, merchant_id, place, epoch, tree, master_keys)
+                signed = place
     except Break as broken:
         position = broken.place.position + 1
         raise LedgerBroken(_do_not_sign(f"{merchant_id} position {position}: the chain breaks")) from None
     if place != head:
         raise LedgerBroken(_do_not_sign(f"{merchant_id}: its events do not lead to its head"))
-    said = Statement(merchant_id, epoch, head.position, head.recorded_at, head.hash, tree.root())
+    return Signed(await _sign(database, merchant_id, head, epoch, tree, master_keys), tree)
+
+
+async def _sign(
+    database: Database, merchant_id: str, place: Place, epoch: int, tree: Tree, master_keys: MasterKeys
+) -> Checkpoint:
+    """Keep the checkpoint of a place that was followed to; the tree is that of the events up to there."""
+    said = Statement(merchant_id, epoch, place.position, place.recorded_at, place.hash, tree.root())
     checkpoint = sign(said, master_keys)
     await database.fetch(
         ADD_CHECKPOINT,
         merchant_id,
         epoch,
-        head.position,
-        head.recorded_at,
-        head.hash,
+        place.position,
+        place.recorded_at,
+        place.hash,
         said.merkle_root,
         b"".join(tree.frontier),
         checkpoint.public_key,
         checkpoint.signature,
     )
-    return Signed(checkpoint, tree)
+    return checkpoint
 
 
 async def _keep_nodes(database: Database, merchant_id: str, epoch: int, nodes: list[Node]) -> None:
@@ -187,4 +202,4 @@ def _place(checkpoint: Checkpoint) -> Place:
 
 
 def _do_not_sign(what: str) -> str:
-    return f"{what}; nothing is signed (`customers verify` tells more)"
+    return f"{what}; nothing more is signed (`customers verify` tells more)"

@@ -27,7 +27,7 @@ class Append(NamedTuple):
     master_version: int | None = None
     idempotency_key: bytes | None = None
     fingerprint: bytes | None = None
-    """SHA-256 of the request the key stands for."""
+    """A digest of the request the key stands for."""
     status: int | None = None
     """The HTTP status that a replay of the key answers with."""
 

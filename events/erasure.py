@@ -8,11 +8,12 @@ Position and hash are those of the event in the merchant's ledger.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from events.customer import Customer
+from events.customer_key import CustomerKey
 from events.database import Database, Row
 from events.mapper import from_microseconds
 from events.master_keys import MasterKeys
@@ -29,37 +30,32 @@ PAGE = 1000
 Certificate = dict[str, Any]
 
 
-class Erased(NamedTuple):
-    """A customer that is erased, or is to be."""
-
-    merchant_id: str
-    customer_id: str
-
-
-async def certificate_of(database: Database, master_keys: MasterKeys, erased: Erased) -> Certificate | None:
+async def certificate_of(
+    database: Database, master_keys: MasterKeys, erased: CustomerKey
+) -> Certificate | None:
     """The certificate of a customer's erasure, None if it is not erased. Raises StoreError."""
     rows = await database.fetch(LAST_EVENT_OF, *erased)  # nothing happens to a customer after its erasure
     return _certificate(master_keys, rows[0]) if rows and _tells_of_erasure(rows[0]) else None
 
 
 async def all_certificates(
-    database: Database, master_keys: MasterKeys, *, but: Collection[Erased]
+    database: Database, master_keys: MasterKeys, *, but: Collection[CustomerKey]
 ) -> AsyncIterator[list[Certificate]]:
     """The certificates of all erasures but those of these customers, in pages. Raises StoreError."""
-    last = Erased("", "")
+    last = CustomerKey("", "")
     while rows := await database.fetch(ERASURES_PAGE, *last, PAGE):
-        last = Erased(*rows[-1][:2])
-        own = [row for row in rows if _tells_of_erasure(row) and Erased(*row[:2]) not in but]
+        last = CustomerKey(*rows[-1][:2])
+        own = [row for row in rows if _tells_of_erasure(row) and CustomerKey(*row[:2]) not in but]
         yield [_certificate(master_keys, row) for row in own]
 
 
-async def are_erased(database: Database, customers: Sequence[Erased]) -> dict[Erased, bool]:
+async def are_erased(database: Database, customers: Sequence[CustomerKey]) -> dict[CustomerKey, bool]:
     """Those of these customers that the database has, and whether as erased. Raises StoreError."""
-    found: dict[Erased, bool] = {}
+    found: dict[CustomerKey, bool] = {}
     for first in range(0, len(customers), PAGE):
         columns = zip(*customers[first : first + PAGE], strict=True)
         rows = await database.fetch(ARE_ERASED, *map(list, columns))
-        found |= {Erased(row["merchant_id"], row["customer_id"]): row["is_erased"] for row in rows}
+        found |= {CustomerKey(row["merchant_id"], row["customer_id"]): row["is_erased"] for row in rows}
     return found
 
 
@@ -68,7 +64,7 @@ async def has_erasures(database: Database) -> bool:
     return any(map(_tells_of_erasure, await database.fetch(ERASURES_PAGE, "", "", PAGE)))
 
 
-def is_certificate(told: Certificate, public_keys: Collection[str]) -> bool:
+def is_certificate(told: Certificate, public_keys: Collection[bytes]) -> bool:
     """Whether it is a certificate of ours, as it was signed."""
     return told.get("object") == OBJECT and is_signed(KIND, told, public_keys)
 

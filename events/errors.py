@@ -71,6 +71,10 @@ class CheckpointUnreadable(StoreError):
     """What should be a checkpoint, or a public key, is none; the text says why."""
 
 
+UNREADABLE = (DataKeyMissing, SealBroken, EventUnreadable, MasterKeyMismatch)
+"""What is wrong with one customer alone, once the master keys were proved (`events/key_checks.py`)."""
+
+
 class BrokerError(Exception):
     """NATS could not do what was asked."""
 

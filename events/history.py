@@ -21,23 +21,23 @@ from events.key_checks import prove_master_keys
 from events.loading import LATEST, Loaded, Loader, Wanted, is_erased, mapper_with, open_data_key
 from events.mapper import to_domain_event
 from events.master_keys import MasterKeys
-from events.queries import HISTORY_NEWER, HISTORY_OLDER, VERSION_AT
+from events.queries import CREATION_OF, HISTORY_NEWER, HISTORY_OLDER, VERSION_AT
 
-ERASED = "[erased]"
+ERASED_VALUE = "[erased]"
 """Stands for values that nobody can read any more."""
 
 Load = Callable[[Wanted], Awaitable[Loaded]]
 """How customers are folded: `EventStore.load`, or one's own."""
 
 
-class Difference(NamedTuple):
+class BeforeAndAfter(NamedTuple):
     """A member's value before an event and after it; None for what is not set."""
 
     before: Any
     after: Any
 
 
-Changes = dict[str, Difference]
+Changes = dict[str, BeforeAndAfter]
 """By member; one within another by its path, `address.city`, `metadata.tier`."""
 
 
@@ -125,6 +125,12 @@ async def open_history(url: str, master_keys: MasterKeys) -> AsyncIterator[Histo
             await connection.close()
 
 
+async def creation_of(database: Database, merchant_id: str, customer_id: str) -> int | None:
+    """When a customer, live or deleted, was created (µs); None if the merchant never had it."""
+    found = await database.fetch(CREATION_OF, customer_id, merchant_id)
+    return int(found[0]["recorded_at"]) if found else None
+
+
 async def version_at(database: Database, merchant_id: str, customer_id: str, moment: int) -> int:
     """The version that a customer had at a moment (µs), inclusive; 0: there was none yet."""
     found = await database.fetch(VERSION_AT, merchant_id, customer_id, moment)
@@ -147,7 +153,7 @@ def differences(before: Values | None, after: Values) -> Changes:
 
 def _compare(changes: Changes, name: str, old: Any, new: Any) -> None:
     if old != new:
-        changes[name] = Difference(old, new)
+        changes[name] = BeforeAndAfter(old, new)
 
 
 def _after(customer_id: str, row: Row, before: Customer | None, mapper: Mapper[str]) -> Customer:
@@ -160,7 +166,8 @@ def _after(customer_id: str, row: Row, before: Customer | None, mapper: Mapper[s
 
 def _unknown(row: Row) -> Changes:
     """What an event that cannot be opened says in clear: which members changed."""
-    return dict.fromkeys(orjson.loads(row["state"]).get("members", ()), Difference(ERASED, ERASED))
+    erased = BeforeAndAfter(ERASED_VALUE, ERASED_VALUE)
+    return dict.fromkeys(orjson.loads(row["state"]).get("members", ()), erased)
 
 
 def _happened(row: Row, changes: Changes) -> Happened:

@@ -114,24 +114,27 @@ class JetStream:
         """The last message on these subjects (wildcards allowed), None when there is none."""
         return await self._get(stream, {"last_by_subj": subjects})
 
-    async def erase(self, stream: str, subject: str) -> None:
-        """Delete every message on a subject, and overwrite its bytes on the servers' disks.
+    async def first(self, stream: str, subject: str, *, after: int = 0) -> StreamMessage | None:
+        """The first message on a subject beyond a sequence, None when there is none."""
+        return await self._get(stream, {"next_by_subj": subject, "seq": after + 1})
+
+    async def erase(self, stream: str, subject: str, *, before: int | None = None) -> None:
+        """Delete the messages on a subject, all or those before a sequence, and overwrite them on disk.
 
         STREAM.PURGE would forget the messages and leave their bytes in the files until those are compacted.
         Raises BrokerRefused.
         """
-        while sequences := await self._first_on(stream, subject, ERASED_AT_ONCE):
+        while sequences := await self._first_on(stream, subject, before):
             await asyncio.gather(
                 *(self._api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence}) for sequence in sequences)
             )
 
-    async def _first_on(self, stream: str, subject: str, most: int) -> list[int]:
-        """The first sequences of a subject's messages, at most so many."""
+    async def _first_on(self, stream: str, subject: str, before: int | None) -> list[int]:
+        """The first sequences of a subject's messages, at most ERASED_AT_ONCE, all below `before`."""
         found: list[int] = []
-        while len(found) < most:
-            after = found[-1] if found else 0
-            message = await self._get(stream, {"next_by_subj": subject, "seq": after + 1})
-            if message is None:
+        while len(found) < ERASED_AT_ONCE:
+            message = await self.first(stream, subject, after=found[-1] if found else 0)
+            if message is None or (before is not None and message.sequence >= before):
                 break
             found.append(message.sequence)
         return found

@@ -82,10 +82,12 @@ class MasterKeys:
 
     def unwrap(self, wrapped: bytes, version: int, merchant_id: str, customer_id: str) -> DataKey:
         """The data key again. Raises MasterKeyMismatch when the version is unknown or does not fit."""
+        if version not in self._ciphers:
+            raise MasterKeyMismatch(_not_given(version, self.versions))
         owner = f"{merchant_id}\n{customer_id}".encode()
         try:
             raw = self._ciphers[version].decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], owner)
-        except (KeyError, ValueError, InvalidTag) as error:
+        except (ValueError, InvalidTag) as error:
             raise MasterKeyMismatch(f"master key version {version} does not open this data key") from error
         return DataKey(raw)
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import structlog
 from eventsourcing.persistence import StoredEvent
 
 from events.customer import Customer, Values
+from events.customer_key import CustomerKey, key_of
 from events.database import Connection, Row
-from events.errors import DataKeyMissing, EventUnreadable, MasterKeyMismatch, SealBroken
+from events.errors import UNREADABLE, DataKeyMissing, EventUnreadable
 from events.loading import Loader, Wanted, is_erased, open_data_key
 from events.mapper import make_mapper, to_domain_event, to_microseconds
 from events.master_keys import MasterKeys
@@ -35,16 +35,7 @@ log = structlog.get_logger(__name__)
 
 _SECOND = 1_000_000  # µs
 
-
-ERASED = Customer.Erased.TOPIC
-
-UNREADABLE = (DataKeyMissing, SealBroken, EventUnreadable, MasterKeyMismatch)
-"""What is wrong with one event alone, once the master keys were proved (`events/key_checks.py`)."""
-
-
-class _Key(NamedTuple):
-    merchant_id: str
-    customer_id: str
+ERASURE_TOPIC = Customer.Erased.TOPIC
 
 
 class Outgoing:
@@ -57,11 +48,11 @@ class Outgoing:
         self._master_keys = master_keys
         self._data_key: DataKey | None = None
         self._mapper = make_mapper(self._current_key)
-        self._kept: OrderedDict[_Key, Customer] = OrderedDict()
+        self._kept: OrderedDict[CustomerKey, Customer] = OrderedDict()
 
     async def messages(self, rows: Sequence[Row]) -> list[Message]:
         """The messages of those rows that have one, in order. Raises StoreUnavailable, MasterKeyMismatch."""
-        rows = [row for row in rows if row["topic"] == ERASED or not is_erased(row)]
+        rows = [row for row in rows if row["topic"] == ERASURE_TOPIC or not is_erased(row)]
         await self._load_what_is_missing(rows)
         made: list[Message] = []
         for number, row in enumerate(rows):
@@ -74,10 +65,10 @@ class Outgoing:
 
     async def _load_what_is_missing(self, rows: Sequence[Row]) -> None:
         """Have every customer at hand as it was before its first event among these."""
-        first: dict[_Key, int] = {}
+        first: dict[CustomerKey, int] = {}
         for row in rows:
-            if row["topic"] != ERASED:
-                first.setdefault(_key(row), row["version"])
+            if row["topic"] != ERASURE_TOPIC:
+                first.setdefault(key_of(row), row["version"])
         wanted = [
             Wanted(*key, last_version=version - 1)
             for key, version in first.items()
@@ -87,16 +78,16 @@ class Outgoing:
             turn = wanted[first_of_turn : first_of_turn + LOADED_A_TURN]
             for one, loaded in zip(turn, await self._loader.load(turn), strict=True):
                 if not isinstance(loaded, Exception) and loaded.customer is not None:
-                    self._kept[_Key(one.merchant_id, one.customer_id)] = loaded.customer
+                    self._kept[CustomerKey(one.merchant_id, one.customer_id)] = loaded.customer
 
-    def _has(self, key: _Key, version: int) -> bool:
+    def _has(self, key: CustomerKey, version: int) -> bool:
         kept = self._kept.get(key)
         return kept is not None and kept.version == version
 
     def _message(self, row: Row) -> Message:
         event = Recorded(*row[1:11])
-        key = _key(row)
-        if event.topic == ERASED:
+        key = key_of(row)
+        if event.topic == ERASURE_TOPIC:
             self._kept.pop(key, None)
             return customer_message(event, 0, None, None)
         try:
@@ -135,7 +126,3 @@ class Outgoing:
         if self._data_key is None:
             raise DataKeyMissing(f"the data key of {customer_id} is gone")
         return self._data_key
-
-
-def _key(row: Row) -> _Key:
-    return _Key(row["merchant_id"], row["customer_id"])

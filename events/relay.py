@@ -10,7 +10,8 @@ that is unknown, nothing is published until the stream's end has been compared w
 
 Erased customers: what is left of their events in the outbox goes without a message, and before
 `customer.erased` is published, all messages about the customer are deleted from the stream. Until then the
-row stays in the outbox, so whatever is interrupted is done again.
+row stays in the outbox, so whatever is interrupted is done again. What an older release left is looked for
+once, when the relay begins (`events/cleaning.py`).
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from typing import NamedTuple
 
 import structlog
 
+from events.cleaning import clean_stream
+from events.customer_key import key_of
 from events.database import Connection, Row
 from events.jetstream import MOST_IN_A_BATCH, JetStream
 from events.loading import is_erased
 from events.master_keys import MasterKeys
 from events.message import STREAM, Message, subject_of
-from events.outgoing import ERASED, Outgoing
+from events.outgoing import ERASURE_TOPIC, Outgoing
 from events.queries import DROP_FROM_OUTBOX, ERASED_AMONG, MARK_PUBLISHED, OUTBOX_PAGE, TRY_RELAY_LOCK
 from events.reconciliation import Reconciliation
 from events.supervision import supervised
@@ -91,7 +94,7 @@ async def _relay(relay: Relay) -> None:
             pause = min(2 * pause, LAST_PAUSE_SECONDS)
 
 
-class Page(NamedTuple):
+class OutboxPage(NamedTuple):
     """Outbox rows, and the messages of those that have one."""
 
     rows: list[Row]
@@ -103,7 +106,7 @@ class Page(NamedTuple):
 
     def erasures(self) -> list[Row]:
         """The rows that tell of an erasure."""
-        return [row for row in self.rows if row["topic"] == ERASED]
+        return [row for row in self.rows if row["topic"] == ERASURE_TOPIC]
 
 
 class Relay:
@@ -125,11 +128,12 @@ class Relay:
         self._page = page
         self._last_sequence = 0
         self._looked = float("-inf")
+        self._cleaned = False
         self._trail: deque[tuple[float, int]] = deque()
         """When pages left, and their last notification ids, as far as late commits may be below them."""
         self._gone = 0
         """Outbox rows up to here are gone: an index need not be searched from its dead beginning."""
-        self._following: Page | None = None
+        self._following: OutboxPage | None = None
         """The next page, made while the one before was on its way."""
 
     async def relay_page(self) -> int:
@@ -144,26 +148,29 @@ class Relay:
     async def _look(self) -> None:
         """Compare the stream with what is remembered, mend the difference, and start at the oldest row."""
         self._last_sequence = await self._reconciliation.reconcile()
+        if not self._cleaned:
+            await clean_stream(self._session, self._stream)
+            self._cleaned = True
         self._looked = monotonic()
         self._trail.clear()
         self._gone = 0
         self._following = None
 
-    async def _next_page(self) -> Page:
+    async def _next_page(self) -> OutboxPage:
         """The page to publish; it is asked as late as can be whether a customer in it was erased since."""
         while await self._is_outdated(page := await self._made_page()):
             self._following = None
         return page
 
-    async def _is_outdated(self, page: Page) -> bool:
+    async def _is_outdated(self, page: OutboxPage) -> bool:
         """Whether it tells of a customer that was erased after the page was read."""
-        told = {_key(row) for row in page.rows if row["topic"] != ERASED and not is_erased(row)}
+        told = {key_of(row) for row in page.rows if row["topic"] != ERASURE_TOPIC and not is_erased(row)}
         if not told:
             return False
         merchant_ids, customer_ids = zip(*told, strict=True)
         return bool(await self._session.fetch(ERASED_AMONG, merchant_ids, customer_ids))
 
-    async def _made_page(self) -> Page:
+    async def _made_page(self) -> OutboxPage:
         page, self._following = self._following, None
         while self._trail and self._trail[0][0] < monotonic() - LATE_SECONDS:
             self._gone = self._trail.popleft()[1]
@@ -171,10 +178,10 @@ class Relay:
         if page is None:  # a row was committed late, below where the search began
             self._gone = 0
             rows = up_to_erasures(await self._session.fetch(OUTBOX_PAGE, 0, self._page))
-            page = Page(rows, await self._outgoing.messages(rows))
+            page = OutboxPage(rows, await self._outgoing.messages(rows))
         return page
 
-    async def _page_after(self, notification_id: int, leaving: Iterable[int] = ()) -> Page | None:
+    async def _page_after(self, notification_id: int, leaving: Iterable[int] = ()) -> OutboxPage | None:
         """The rows beyond this one; None if one of them would overtake a row that is not among `leaving`."""
         rows = up_to_erasures(await self._session.fetch(OUTBOX_PAGE, notification_id, self._page))
         before = set(leaving)
@@ -182,19 +189,19 @@ class Relay:
             if row["waiting_before"] is not None and row["waiting_before"] not in before:
                 return None
             before.add(row["notification_id"])
-        return Page(rows, await self._outgoing.messages(rows))
+        return OutboxPage(rows, await self._outgoing.messages(rows))
 
-    async def _publish(self, page: Page) -> None:
+    async def _publish(self, page: OutboxPage) -> None:
         """Have what the page tells in the stream, and its rows gone."""
         for row in page.erasures():
-            await self._stream.erase(STREAM, subject_of(*_key(row)))
+            await self._stream.erase(STREAM, subject_of(*key_of(row)))
         if page.messages:
             await self._publish_messages(page)
         else:
             await self._session.fetch(DROP_FROM_OUTBOX, page.ids())
         self._trail.append((monotonic(), page.ids()[-1]))
 
-    async def _publish_messages(self, page: Page) -> None:
+    async def _publish_messages(self, page: OutboxPage) -> None:
         """Publish and mark; meanwhile, if there is more, make the next page."""
         ids = page.ids()
         publishing = asyncio.create_task(
@@ -211,9 +218,5 @@ class Relay:
 
 def up_to_erasures(rows: list[Row]) -> list[Row]:
     """The rows up to the last erasure that there is time for before the session counts as idle."""
-    ends = [number for number, row in enumerate(rows, 1) if row["topic"] == ERASED]
+    ends = [number for number, row in enumerate(rows, 1) if row["topic"] == ERASURE_TOPIC]
     return rows if len(ends) <= ERASURES_IN_A_PAGE else rows[: ends[ERASURES_IN_A_PAGE - 1]]
-
-
-def _key(row: Row) -> tuple[str, str]:
-    return row["merchant_id"], row["customer_id"]

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from eventsourcing.persistence import Mapper, StoredEvent
 
@@ -22,7 +22,7 @@ from events.loading import LATEST, mapper_with, open_data_key
 from events.mapper import to_domain_event
 from events.master_keys import MasterKeys
 from events.queries import REPLAY_PAGE
-from events.statements import Statement
+from events.reader import Reader
 
 PAGE = 2000
 """Events read at once."""
@@ -32,13 +32,6 @@ FIRST, LAST = "", "~"
 
 Tell = Callable[[int], None]
 """Is told how many more events are done."""
-
-
-class Reader(Protocol):
-    """What statements are run on: a `Database`, or a `Connection`."""
-
-    async def fetch(self, statement: Statement, *arguments: object) -> list[Row]:
-        """The rows of a statement."""
 
 
 class Replayed(NamedTuple):

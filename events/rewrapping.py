@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from events.database import Database, Row
 from events.master_keys import MasterKeys
-from events.queries import API_KEYS_BY_VERSION, COUNT_DATA_KEYS, REWRAP, WRAPPED_KEYS_PAGE
+from events.queries import API_KEYS_BY_VERSION, ESTIMATE_DATA_KEYS, REWRAP, WRAPPED_KEYS_PAGE
 
 PAGE = 500
 
@@ -34,9 +34,9 @@ async def rewrap(database: Database, master_keys: MasterKeys) -> AsyncIterator[R
         yield Rewrapped(len(rows), done)
 
 
-async def count_data_keys(database: Database) -> int:
-    """How many rows `rewrap` looks at."""
-    return int((await database.fetch(COUNT_DATA_KEYS))[0]["keys"])
+async def estimate_data_keys(database: Database) -> int | None:
+    """About how many rows `rewrap` looks at, without counting millions of them; None: nobody knows."""
+    return int((await database.fetch(ESTIMATE_DATA_KEYS))[0]["keys"]) or None
 
 
 async def api_keys_by_version(database: Database) -> dict[int, int]:

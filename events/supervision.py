@@ -60,5 +60,7 @@ async def _ending_when_cancelled(attempt: Callable[[], Awaitable[None]]) -> None
         while not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
+        if not task.cancelled():
+            task.exception()  # it failed in that moment; asyncio complains of failures that nobody looks at
         raise
     task.result()

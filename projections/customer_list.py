@@ -20,7 +20,6 @@ from events.statements import Statement
 from projections.customers import CustomerRow, row_terms
 from projections.queries import (
     COUNT,
-    CREATION_OF,
     EDGE_NEWER,
     EDGE_OLDER,
     PAGE_NEWER,
@@ -91,7 +90,7 @@ class Listed(NamedTuple):
     deleted_at: int | None
 
 
-class Page(NamedTuple):
+class ListPage(NamedTuple):
     """A page of a list, newest first, and whether there is more in the direction asked."""
 
     customers: list[Listed]
@@ -123,12 +122,6 @@ OLDER = Direction(PAGE_OLDER, EDGE_OLDER, -1)
 NEWER = Direction(PAGE_NEWER, EDGE_NEWER, 1)
 
 
-async def creation_of(database: Database, merchant_id: str, customer_id: str) -> int | None:
-    """The place (µs) of a customer, live or deleted, in the lists; None if the merchant never had it."""
-    found = await database.fetch(CREATION_OF, customer_id, merchant_id)
-    return int(found[0]["recorded_at"]) if found else None
-
-
 def meet(one: Span, other: Span) -> Span:
     """What two spans have in common; may be empty."""
     return max(one[0], other[0]), min(one[1], other[1])
@@ -146,7 +139,7 @@ class CustomerList:
         self._created = meet(filters.created, (EARLIEST, filters.updated[1]))
         self._terms = filters.terms
 
-    async def page(self, limit: int, span: Span = ALWAYS, direction: Direction = OLDER) -> Page:
+    async def page(self, limit: int, span: Span = ALWAYS, direction: Direction = OLDER) -> ListPage:
         """Of those created within the span the `limit` nearest in this direction. Raises StoreError."""
         within = meet(self._created, span)
         rows: dict[str, Row] = {}
@@ -157,7 +150,7 @@ class CustomerList:
         customers = [_listed(row) for row in nearest_first[:limit]]
         if direction is NEWER:
             customers.reverse()
-        return Page(customers, len(nearest_first) > limit)
+        return ListPage(customers, len(nearest_first) > limit)
 
     async def total(self) -> Total:
         """How many there are, wherever created. Raises StoreError."""

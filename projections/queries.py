@@ -11,7 +11,6 @@ SQL = Path(__file__).parent / "sql"
 _STATEMENTS = read_statements(SQL / "queries.sql")
 
 READ_CUSTOMERS = _STATEMENTS["read_customers"]
-CREATION_OF = _STATEMENTS["creation_of"]
 PLACES_OF = _STATEMENTS["places_of"]
 MERCHANTS_BEHIND = _STATEMENTS["merchants_behind"]
 BEGIN_PROGRESS = _STATEMENTS["begin_progress"]
@@ -63,6 +62,7 @@ INDEX_SHADOW = _REBUILD["index_shadow"]
 WAIT_BRIEFLY = _REBUILD["wait_briefly"]
 LOCK_LIVE = _REBUILD["lock_live"]
 SWAP_SHADOWS = _REBUILD["swap_shadows"]
+DROP_ABANDONED_SHADOWS = _REBUILD["drop_abandoned_shadows"]
 DROP_SHADOWS = _REBUILD["drop_shadows"]
 FORGET_PROGRESS = _REBUILD["forget_progress"]
 BEGIN_AT_HEADS = _REBUILD["begin_at_heads"]

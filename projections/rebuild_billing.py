@@ -8,6 +8,7 @@ matter, and twice is once, since the greatest event decides.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from events.database import Database, Row
 from events.replay import Tell
@@ -22,7 +23,8 @@ from projections.queries import (
     TAKE_ARRIVED,
 )
 from projections.rebuild_customers import CONNECTIONS, ROUNDS
-from projections.shadows import Shadows, patiently, shadowed, shadows_of
+from projections.shadows import Shadows, shadowed, shadows_of
+from projections.trying_again import PersistentReader, patiently, persistently
 
 TABLES = ("charges", "invoices", "customer_stats")
 PUT_INTO_SHADOWS = shadowed(PUT_STATES, *TABLES)
@@ -34,17 +36,25 @@ async def rebuild_billing(url: str, tell: Tell) -> None:
     async with shadows_of(url, TABLES) as shadows, Database.connect(url, size=CONNECTIONS) as database:
         await patiently(lambda: shadows.session.fetch(NOTE_ARRIVALS))
         place = ("", "", "")
-        while page := await database.fetch(INBOX_PAGE, *place, PAGE):
-            async with database.transaction() as transaction:
-                await _apply(transaction, page)
+        while page := await PersistentReader(database).fetch(INBOX_PAGE, *place, PAGE):
+            await persistently(partial(_put, database, page))
             tell(len(page))
             place = (page[-1]["merchant_id"], page[-1]["stream"], page[-1]["identity"])
         await shadows.index()
         for _ in range(ROUNDS):
-            async with database.transaction() as transaction:
-                if await _apply_arrived(transaction) < PAGE:
-                    break
+            if await persistently(partial(_take_arrived, database)) < PAGE:
+                break
         await patiently(lambda: _swap(database, shadows))
+
+
+async def _put(database: Database, page: Sequence[Row]) -> None:
+    async with database.transaction() as transaction:
+        await _apply(transaction, page)
+
+
+async def _take_arrived(database: Database) -> int:
+    async with database.transaction() as transaction:
+        return await _apply_arrived(transaction)
 
 
 async def _swap(database: Database, shadows: Shadows) -> None:

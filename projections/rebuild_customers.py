@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 
 import structlog
 
-from events.audit import each_ledger
 from events.database import Database
+from events.errors import StoreError
 from events.key_checks import check_master_keys
+from events.ledgers import each_ledger
 from events.master_keys import MasterKeys
 from events.replay import Replayed, Tell, replay
 from projections.customers import NAME, Target, catch_up, catch_up_within, put_rows, row_of
@@ -32,7 +35,8 @@ from projections.queries import (
     ROWS_OF,
     TAKE_OVER_PROGRESS,
 )
-from projections.shadows import Shadows, patiently, shadowed, shadows_of
+from projections.shadows import Shadows, shadowed, shadows_of
+from projections.trying_again import PersistentReader, patiently, persistently
 
 TABLES = ("customers",)
 SHADOW = Target("customers (rebuilt)", shadowed(ROWS_OF, *TABLES), shadowed(PUT_ROWS, *TABLES))
@@ -52,13 +56,14 @@ async def rebuild_customers(url: str, master_keys: MasterKeys, tell: Tell) -> No
         await check_master_keys(database, master_keys)
         try:
             await _begin(database)
-            async for merchant_id in each_ledger(database):
+            async for merchant_id in each_ledger(PersistentReader(database)):
                 await _fill(database, merchant_id, master_keys, tell)
             await shadows.index()
             await _come_near(database, master_keys, tell)
             await patiently(lambda: _swap(database, shadows, master_keys))
         finally:
-            await database.fetch(FORGET_PROGRESS, SHADOW.name)
+            with suppress(StoreError):  # the next rebuild forgets what we cannot
+                await database.fetch(FORGET_PROGRESS, SHADOW.name)
 
 
 async def _begin(database: Database) -> None:
@@ -69,32 +74,42 @@ async def _begin(database: Database) -> None:
 
 async def _fill(database: Database, merchant_id: str, master_keys: MasterKeys, tell: Tell) -> None:
     """Write every customer of a merchant; one page is written while the next is folded."""
-    async with asyncio.TaskGroup() as tasks:
-        writing: asyncio.Task[None] | None = None
-        async for batch in replay(database, merchant_id, master_keys):
-            if writing is not None:
-                await writing
-            writing = tasks.create_task(_write(database, merchant_id, batch.customers))
+    writing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    writing.set_result(None)
+    try:
+        async for batch in replay(PersistentReader(database), merchant_id, master_keys):
+            await writing
+            writing = asyncio.create_task(_write(database, merchant_id, batch.customers))
             tell(batch.events)
+        await writing
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
 
 
 async def _write(database: Database, merchant_id: str, replayed: Sequence[Replayed]) -> None:
     rows = [row_of(one.customer) for one in replayed if one.customer is not None]
-    async with database.transaction() as transaction:
-        await put_rows(transaction, merchant_id, rows, SHADOW)
-        for customer_id, _, error in replayed:
-            if error is not None:
-                log.critical("customer_parked", merchant_id=merchant_id, customer_id=customer_id)
+    unreadable = [(customer_id, error) for customer_id, _, error in replayed if error is not None]
+    for customer_id, _ in unreadable:
+        log.critical("customer_parked", merchant_id=merchant_id, customer_id=customer_id)
+
+    async def attempt() -> None:
+        async with database.transaction() as transaction:
+            await put_rows(transaction, merchant_id, rows, SHADOW)
+            for customer_id, error in unreadable:
                 await park_customer(transaction, merchant_id, customer_id, reason_of(error))
+
+    await persistently(attempt)
 
 
 async def _come_near(database: Database, master_keys: MasterKeys, tell: Tell) -> None:
     """Apply what has come meanwhile, until little is left."""
     for _ in range(ROUNDS):
         left, last_id = 0, ""
-        while behind := await database.fetch(MERCHANTS_BEHIND, SHADOW.name, last_id, MERCHANTS):
+        reader = PersistentReader(database)
+        while behind := await reader.fetch(MERCHANTS_BEHIND, SHADOW.name, last_id, MERCHANTS):
             for merchant_id, head, position in behind:
-                applied = await catch_up(database, merchant_id, master_keys, SHADOW)
+                applied = await persistently(partial(catch_up, database, merchant_id, master_keys, SHADOW))
                 tell(applied)
                 left += head - position - applied
             last_id = behind[-1]["id"]

@@ -1,23 +1,24 @@
 """Shadows: tables of a read model made anew beside the live ones, whose places they take in one transaction.
 
 In: the tables' names. Out: `Shadows`, for a block: empty tables in the schema `projections_rebuilt`, which
-the block fills. One rebuild runs at a time. What one leaves behind when it is killed, the next one drops.
+the block fills. One rebuild runs at a time. What one leaves behind when it is killed, the next one
+drops, or `drop_abandoned_shadows`, which the API calls now and then.
 """
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from time import monotonic
-from typing import TypeVar
+
+import structlog
 
 from events.database import Connection, Database
-from events.errors import StoreBusy, StoreError
+from events.errors import StoreError
 from events.statements import Statement
 from projections.queries import (
     BEGIN_REBUILD,
+    DROP_ABANDONED_SHADOWS,
     DROP_SHADOWS,
     INDEX_SHADOW,
     LOCK_LIVE,
@@ -26,15 +27,14 @@ from projections.queries import (
     TRY_REBUILD_LOCK,
     WAIT_BRIEFLY,
 )
-
-T = TypeVar("T")
+from projections.trying_again import patiently
 
 LOCK = 0x72656275696C64  # any number that nobody else locks
 SESSION = {"lock_timeout": "1s"}
 STATEMENT_SECONDS = 6 * 3600.0
 """An index of many rows takes its time."""
-PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 0.05
+
+log = structlog.get_logger(__name__)
 
 
 class RebuildRefused(StoreError):
@@ -92,16 +92,11 @@ async def shadows_of(url: str, tables: Sequence[str]) -> AsyncIterator[Shadows]:
         await session.close()
 
 
-async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
-    """The result of an attempt that may fail for locks of others, again and again for a minute."""
-    deadline = monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return await attempt()
-        except StoreBusy:
-            if monotonic() > deadline:
-                raise
-        await asyncio.sleep(PAUSE_SECONDS)
+async def drop_abandoned_shadows(database: Database) -> None:
+    """Drop what a killed rebuild left: nobody is erased in it. None under way is. Raises StoreError."""
+    (row,) = await database.fetch(DROP_ABANDONED_SHADOWS, LOCK)
+    if row["dropped"]:
+        log.warning("abandoned_rebuild_dropped")
 
 
 def shadowed(statement: Statement, *tables: str) -> Statement:

@@ -18,6 +18,7 @@ from events.database import Database
 from events.errors import MasterKeyMismatch, StoreError
 from events.master_keys import MasterKeys
 from events.queries import DROP_OLD_IDEMPOTENCY_KEYS
+from projections.shadows import drop_abandoned_shadows
 from service.beside import beside
 from service.connections import room_for_connections
 from service.errors import StartupError
@@ -116,12 +117,13 @@ async def forget_idempotency_keys(database: Database) -> None:
 
 
 async def _clean(database: Database) -> None:
-    """Forget idempotency keys that are old enough, a few at a time, for as long as the process lives."""
+    """Forget old idempotency keys and what killed rebuilds left, for as long as the process lives."""
     while True:
-        try:
-            await forget_idempotency_keys(database)
-        except StoreError as error:
-            log.warning("cleaning_failed", reason=str(error))
+        for forget in (forget_idempotency_keys, drop_abandoned_shadows):
+            try:
+                await forget(database)
+            except StoreError as error:
+                log.warning("cleaning_failed", work=forget.__name__, reason=str(error))
         await asyncio.sleep(CLEANING_SECONDS)
 
 

@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from service.auth import Caller
 from service.clock import new_command_id
 from service.errors import BodyTooLarge, InvalidRequest, RequestTimeout, UnsupportedMediaType
-from service.idempotency import fingerprint, key_digest, key_text
+from service.idempotency import key_text
 from service.json_gate import parse_object
 from service.operation import KIB, Body
 from service.rate_limit import Bucket
@@ -148,8 +148,9 @@ class Call:
 
     def retry_under(self, key: str, body: object) -> Retry:
         """This key, for the request with this body."""
-        request = self.request
-        return Retry(key_digest(key), fingerprint(request.method, request.path, self.query, body))
+        request, digests = self.request, self.services.digests
+        fingerprint = digests.of_request(request.method, request.path, self.query, body)
+        return Retry(digests.of_key(key), fingerprint)
 
     def metadata(self, retry: Retry | None) -> bytes:
         """What is recorded of this request with an event: nothing personal."""

@@ -15,12 +15,10 @@ from events.store import Change
 from service import clock
 from service.call import Call, Retry
 from service.customer_input import Patch, apply_patch, check_size
+from service.deciding import decided
 from service.email_address import email_key
-from service.errors import CustomerNotFound, Overloaded
+from service.errors import CustomerNotFound
 from service.results import Result, answered_before, rendered, result_of
-
-DECISIONS = 50
-"""How often a change is decided anew because another process changed the customer meanwhile."""
 
 Decide = Callable[[Customer, DataKey | None], Change]
 """From a customer to what becomes of it; raises an ApiError to refuse."""
@@ -30,19 +28,20 @@ async def change_customer(call: Call, customer_id: str, retry: Retry | None, dec
     """Do what is decided. Raises CustomerNotFound, Overloaded, whatever `decide` and `result_of` raise."""
     wanted = Wanted(call.merchant_id, customer_id, retry and retry.key)
     async with call.services.changing.holding((call.merchant_id, customer_id)):
-        for _ in range(DECISIONS):
-            loaded = await call.services.store.load(wanted)
-            if loaded.answered is not None and retry is not None:
-                return await answered_before(call, loaded.answered, retry)
-            if loaded.customer is None:
-                raise CustomerNotFound
-            change = decide(loaded.customer, loaded.data_key)
-            if not loaded.customer.pending_events and retry is None:
-                return Result(change.customer, change.status)
-            outcome = await call.services.store.append(change)
-            if outcome.kind != "version_conflict":
-                return await result_of(call, change, outcome)
-    raise Overloaded
+        return await decided(lambda: _change(call, wanted, retry, decide))
+
+
+async def _change(call: Call, wanted: Wanted, retry: Retry | None, decide: Decide) -> Result | None:
+    loaded = await call.services.store.load(wanted)
+    if loaded.answered is not None and retry is not None:
+        return await answered_before(call, loaded.answered, retry)
+    if loaded.customer is None:
+        raise CustomerNotFound
+    change = decide(loaded.customer, loaded.data_key)
+    if not loaded.customer.pending_events and retry is None:
+        return Result(change.customer, change.status)
+    outcome = await call.services.store.append(change)
+    return None if outcome.kind == "version_conflict" else await result_of(call, change, outcome)
 
 
 def update(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from events.customer import Customer
-from events.erasure import Erased
+from events.customer_key import CustomerKey
 from events.ids import CUSTOMER_PREFIX, is_id
 from events.sealing import DataKey
 from events.store import Change
@@ -73,7 +73,7 @@ async def erase_customer(call: Call, _: Parameters) -> web.Response:
         raise InvalidRequest("This POST takes no body")
     customer_id = call.request.match_info["id"]
     retry = call.retry(None)
-    erased = Erased(call.merchant_id, customer_id if is_id(CUSTOMER_PREFIX, customer_id) else "")
+    erased = CustomerKey(call.merchant_id, customer_id if is_id(CUSTOMER_PREFIX, customer_id) else "")
     request = Request(call.metadata(retry), *(retry or ()))
     erasure = await call.services.eraser.erase(erased, request)
     return certificate_response(erasure.certificate, replayed=erasure.replayed)

@@ -17,10 +17,11 @@ from events.sealing import DataKey
 from events.store import Change
 from service import clock
 from service.call import Call, Retry
-from service.changes import DECISIONS, change_customer, change_of, update
+from service.changes import change_customer, change_of, update
 from service.customer_input import Patch, check_size, new_values
+from service.deciding import decided
 from service.email_address import email_key
-from service.errors import CustomerNotFound, Overloaded
+from service.errors import CustomerNotFound
 from service.parameters import Parameters
 from service.results import Result, rendered, result_of
 
@@ -50,7 +51,8 @@ async def create(
     """
     values = new_values(given)
     claim = email_key(values["email"])
-    for _ in range(DECISIONS):
+
+    async def attempt() -> Result | None:
         customer = Customer.create(clock.new_customer_id(), call.merchant_id, values, clock.now())
         if may_be_large:
             check_size(rendered(customer))
@@ -62,8 +64,9 @@ async def create(
         try:
             return await change_customer(call, outcome.customer_id, retry, _merge(call, claim, patch, retry))
         except (_EmailFreed, CustomerNotFound):
-            continue  # deleted, or given another address, since then: the email may be free now
-    raise Overloaded
+            return None  # deleted, or given another address, since then: the email may be free now
+
+    return await decided(attempt)
 
 
 def _merge(

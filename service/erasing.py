@@ -10,20 +10,21 @@ from typing import NamedTuple
 
 from events.command import Outcome
 from events.customer import Customer
+from events.customer_key import CustomerKey
 from events.database import Database
-from events.erasure import Certificate, Erased, certificate_of
-from events.loading import Wanted
+from events.erasure import Certificate, certificate_of
+from events.errors import UNREADABLE
+from events.loading import Loaded, Wanted
 from events.master_keys import MasterKeys
-from events.sealing import DataKey
+from events.remains import remains_of
+from events.sealing import DataKey, ErasedKey
 from events.store import Change, EventStore
 from projections.customers import forget_customer
 from service import clock
+from service.deciding import decided
 from service.email_address import email_key
 from service.erasure_list import ErasureList
-from service.errors import CustomerNotFound, IdempotencyKeyReused, InternalError, Overloaded, Unauthorized
-
-DECISIONS = 50
-"""How often an erasure is decided anew because the customer was changed meanwhile."""
+from service.errors import CustomerNotFound, IdempotencyKeyReused, InternalError, Unauthorized
 
 
 class Request(NamedTuple):
@@ -53,13 +54,13 @@ class Eraser:
         self._master_keys = master_keys
         self._listed = listed
 
-    async def erase(self, erased: Erased, request: Request) -> Erasure:
+    async def erase(self, erased: CustomerKey, request: Request) -> Erasure:
         """Erase, unless that is done.
 
         Raises CustomerNotFound, IdempotencyKeyReused, Overloaded, Unauthorized (the merchant is gone),
         StoreError, and ErasureNotListed: it is erased, but the list does not say so yet.
         """
-        replayed = await self._erase(erased, request)
+        replayed = await decided(lambda: self._erase(erased, request))
         certificate = await certificate_of(self._database, self._master_keys, erased)
         if certificate is None:
             raise InternalError
@@ -67,27 +68,35 @@ class Eraser:
             await self._listed.add([certificate])
         return Erasure(certificate, replayed)
 
-    async def _erase(self, erased: Erased, request: Request) -> bool:
+    async def _erase(self, erased: CustomerKey, request: Request) -> bool | None:
         """Whether this very request has been answered before; if not, it is done now."""
-        for _ in range(DECISIONS):
-            loaded = await self._store.load(Wanted(*erased, request.idempotency_key))
-            if loaded.answered is not None:
-                if loaded.answered.fingerprint != request.fingerprint:
-                    raise IdempotencyKeyReused
-                return True
-            if loaded.customer is None:
-                raise CustomerNotFound
-            change = _change(loaded.customer, loaded.data_key, request)
-            if not loaded.customer.pending_events and request.idempotency_key is None:
-                return False
-            outcome = await self._record(change)
-            if outcome.kind == "fingerprint_mismatch":
+        loaded, email = await self._load(erased, request)
+        if loaded.answered is not None:
+            if loaded.answered.fingerprint != request.fingerprint:
                 raise IdempotencyKeyReused
-            if outcome.kind == "unknown_merchant":
-                raise Unauthorized
-            if outcome.kind != "version_conflict":
-                return outcome.kind == "replayed"
-        raise Overloaded
+            return True
+        if loaded.customer is None:
+            raise CustomerNotFound
+        change = _change(loaded.customer, loaded.data_key, email, request)
+        if not loaded.customer.pending_events and request.idempotency_key is None:
+            return False
+        outcome = await self._record(change)
+        if outcome.kind == "fingerprint_mismatch":
+            raise IdempotencyKeyReused
+        if outcome.kind == "unknown_merchant":
+            raise Unauthorized
+        return None if outcome.kind == "version_conflict" else outcome.kind == "replayed"
+
+    async def _load(self, erased: CustomerKey, request: Request) -> tuple[Loaded, str | None]:
+        """The customer and the key of the email that it claims, whether or not its values can be opened."""
+        try:
+            loaded = await self._store.load(Wanted(*erased, request.idempotency_key))
+        except UNREADABLE as error:
+            remains = await remains_of(self._database, self._master_keys, *erased, error)
+            return Loaded(remains.customer, ErasedKey(), None), remains.email_key
+        # It claims its email and no other. A deleted one has let it go: whoever took it since is not touched.
+        email = loaded.customer.values["email"] if loaded.customer else None
+        return loaded, email and email_key(email)
 
     async def _record(self, change: Change) -> Outcome:
         async with self._database.transaction() as transaction:
@@ -97,17 +106,14 @@ class Eraser:
         return outcome
 
 
-def _change(customer: Customer, data_key: DataKey | None, request: Request) -> Change:
-    # A customer claims its email and no other (an index on claims for this alone would cost every create).
-    # A deleted one has let it go, and whoever took it since is not touched.
-    email = customer.values["email"]
+def _change(customer: Customer, data_key: DataKey | None, email: str | None, request: Request) -> Change:
     customer.erase(clock.now())
     return Change(
         customer,
         data_key,
         request.metadata,
         status=200,
-        email_release=email and email_key(email),
+        email_release=email,
         idempotency_key=request.idempotency_key,
         fingerprint=request.fingerprint,
     )

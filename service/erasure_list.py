@@ -16,8 +16,9 @@ from typing import NamedTuple
 import orjson
 import structlog
 
+from events.customer_key import CustomerKey
 from events.database import Database
-from events.erasure import Certificate, Erased, all_certificates, are_erased, has_erasures, is_certificate
+from events.erasure import Certificate, all_certificates, are_erased, has_erasures, is_certificate
 from events.errors import StoreUnavailable
 from events.master_keys import MasterKeys
 from events.signing import public_keys
@@ -46,7 +47,7 @@ class ErasureNotListed(StoreUnavailable):
 class ErasureList:
     """A list that this process adds to, as others may."""
 
-    def __init__(self, path: Path, customers: Iterable[Erased]) -> None:
+    def __init__(self, path: Path, customers: Iterable[CustomerKey]) -> None:
         """`customers`: those that the list has."""
         self.path = path
         self._customers = set(customers)
@@ -110,14 +111,14 @@ async def open_list(path: Path, database: Database, master_keys: MasterKeys) -> 
     return listed
 
 
-def read_list(path: Path, master_keys: MasterKeys) -> list[Erased]:
+def read_list(path: Path, master_keys: MasterKeys) -> list[CustomerKey]:
     """The customers that the list tells of, each once, in its order; none if there is no file yet.
 
     A last line without its end was never acknowledged, and is passed over; `cut_line` tells of it. Raises
     StartupError: it cannot be read, or a line is no certificate signed by one of the master keys.
     """
     keys = public_keys(master_keys)
-    found: dict[Erased, None] = {}
+    found: dict[CustomerKey, None] = {}
     for number, line in enumerate(_lines(path)[:-1], 1):
         try:
             told = orjson.loads(line)
@@ -148,9 +149,9 @@ def _lines(path: Path) -> list[bytes]:
         raise StartupError(f"the list of erasures {path} cannot be read: {error.strerror}") from None
 
 
-def erased_by(certificate: Certificate) -> Erased:
+def erased_by(certificate: Certificate) -> CustomerKey:
     """Whom a certificate is about."""
-    return Erased(certificate["merchantId"], certificate["customerId"])
+    return CustomerKey(certificate["merchantId"], certificate["customerId"])
 
 
 def append_lines(path: Path, lines: Sequence[bytes]) -> None:

@@ -10,14 +10,13 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import BeforeValidator, Field
 
+from events.history import creation_of
 from events.ids import CUSTOMER_PREFIX, is_id
-from projections.customer_list import creation_of
 from service.call import Call
 from service.errors import CustomerNotFound
 from service.history_items import history_items
 from service.list_links import link_header
-from service.list_query import DEFAULT_LIMIT, MAX_LIMIT, Limit
-from service.parameters import Parameters, whole_number, within
+from service.parameters import DEFAULT_LIMIT, MAX_LIMIT, Limit, Parameters, whole_number, within
 from service.past import MOST
 from service.responses import list_response
 

@@ -1,15 +1,17 @@
 """Idempotency-Key: what identifies a request that a client may send again.
 
 In: the header and the parts of the request. Out: two digests: the key's, under which the outcome is stored
-(the key's own text never is), and the request's fingerprint, which tells a retry from a key used twice.
+(the key's own text never is), and the request's fingerprint, which tells a retry from a key used twice. Both
+are keyed, since they outlive an erasure: whoever guesses what a request said cannot see that it is right.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Iterable
-from hashlib import sha256
 
+from events.master_keys import MasterKeys
 from service.errors import InvalidRequest
 from service.json_gate import canonical
 
@@ -40,11 +42,18 @@ def key_text(header: str) -> str:
     return text
 
 
-def key_digest(text: str) -> bytes:
-    """The SHA-256 under which a key's outcome is stored."""
-    return sha256(text.encode()).digest()
+class Digests:
+    """HMAC-SHA256 under keys derived from the master key's lowest version: a rotation changes nothing."""
 
+    def __init__(self, master_keys: MasterKeys) -> None:
+        version = master_keys.versions[0]
+        self._for_keys = master_keys.derived(version, "customers idempotency keys")
+        self._for_requests = master_keys.derived(version, "customers request fingerprints")
 
-def fingerprint(method: str, path: str, query: Iterable[tuple[str, str]], body: object) -> bytes:
-    """The SHA-256 of a request; the query's pairs may come in any order, `body` is None without one."""
-    return sha256(canonical([method, path, sorted(query), body])).digest()
+    def of_key(self, text: str) -> bytes:
+        """What a key's outcome is stored under."""
+        return hmac.digest(self._for_keys, text.encode(), "sha256")
+
+    def of_request(self, method: str, path: str, query: Iterable[tuple[str, str]], body: object) -> bytes:
+        """A request's fingerprint; the query's pairs may come in any order, `body` is None without one."""
+        return hmac.digest(self._for_requests, canonical([method, path, sorted(query), body]), "sha256")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
-from events.checkpoint import write_public_key
 from events.checkpointing import stored_checkpoint
 from events.ledger_reading import read_ends
+from events.signing import write_public_key
 from service.call import Call
 from service.parameters import Parameters
 from service.responses import json_response

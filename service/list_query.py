@@ -12,11 +12,18 @@ from projections.customer_list import ALWAYS, EARLIEST, LATEST, Filters, Span
 from projections.search_terms import wanted_terms
 from service.email_address import lookup_key
 from service.errors import InvalidRequest
-from service.parameters import CursorId, Expandable, Flag, must, whole_number, within
+from service.parameters import (
+    DEFAULT_LIMIT,
+    LATEST_SECOND,
+    CursorId,
+    Expandable,
+    Flag,
+    Limit,
+    must,
+    whole_number,
+    within,
+)
 
-DEFAULT_LIMIT = 10
-MAX_LIMIT = 100
-LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that dates of four-digit years know
 MAX_WORDS_LENGTH = 256  # code points, as of the next three
 MAX_COMPANY_NAME_LENGTH = 256
 MAX_KEY_LENGTH = 40
@@ -51,12 +58,6 @@ def _key(text: str) -> str:
     return text
 
 
-Limit = Annotated[
-    int,
-    BeforeValidator(whole_number(1, MAX_LIMIT)),
-    within(1, MAX_LIMIT),
-    Field(description="How many customers a page has at most."),
-]
 Second = Annotated[
     int,
     BeforeValidator(whole_number(0, LATEST_SECOND, "Unix seconds, an integer")),
@@ -100,7 +101,7 @@ _METADATA: Any = Field(
 class ListParameters(Expandable):
     """The parameters of GET /v1/customers."""
 
-    limit: Limit = DEFAULT_LIMIT
+    limit: Limit = Field(DEFAULT_LIMIT, description="How many customers a page has at most.")
     starting_after: CursorId | None = None
     ending_before: CursorId | None = None
     email: Exactly | None = Field(None, description="This address, however it is spelled.")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from events.history import creation_of
 from projections.customer_list import (
     ALWAYS,
     EARLIEST,
@@ -20,10 +21,9 @@ from projections.customer_list import (
     CustomerList,
     Filters,
     Listed,
-    Page,
+    ListPage,
     Span,
     Total,
-    creation_of,
 )
 from projections.stats import Stats, stats_of
 from service.call import Call
@@ -42,7 +42,7 @@ _SECOND = 1_000_000  # µs
 class Found(NamedTuple):
     """A page, how many customers match if that was asked, and the `Link` header."""
 
-    page: Page
+    page: ListPage
     total: Total | None
     link: str | None
 
@@ -84,10 +84,10 @@ async def _by_email(call: Call, email_key: str, filters: Filters, span: Span) ->
     """The one customer with an email, as of now, if it matches. There are no other pages."""
     row = await call.services.customers.by_email(call.merchant_id, email_key)
     if row is None or not filters.match(call.merchant_id, row):
-        return Found(Page([], has_more=False), Total(0, capped=False), None)
+        return Found(ListPage([], has_more=False), Total(0, capped=False), None)
     within = span[0] <= row.created_at <= span[1]
     listed = [Listed(row.customer_id, row.created_at, row.body, None)] if within else []
-    return Found(Page(listed, has_more=False), Total(1, capped=False), None)
+    return Found(ListPage(listed, has_more=False), Total(1, capped=False), None)
 
 
 async def _by_filters(
@@ -104,7 +104,7 @@ async def _by_filters(
 
 
 async def _link(
-    call: Call, customers: CustomerList, page: Page, after: int | None, before: int | None
+    call: Call, customers: CustomerList, page: ListPage, after: int | None, before: int | None
 ) -> str | None:
     """The ways on from a page: `has_more` tells of the direction asked, the other one has to be looked at."""
     if not page.customers:
@@ -122,7 +122,7 @@ async def _link(
     )
 
 
-async def _bodies(call: Call, page: Page, *, expanded: bool) -> list[bytes]:
+async def _bodies(call: Call, page: ListPage, *, expanded: bool) -> list[bytes]:
     """What each is in the list: a customer, with its stats if asked, or a tombstone with its moment."""
     ids = [one.customer_id for one in page.customers if one.deleted_at is None]
     stats = await stats_of(call.services.database, call.merchant_id, ids) if expanded else {}

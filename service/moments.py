@@ -12,8 +12,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, WithJsonSchema
 
 from events.moments import SECOND, read_rfc3339
-from service.list_query import LATEST_SECOND
-from service.parameters import must
+from service.parameters import LATEST_SECOND, must
 
 _SECONDS = re.compile(r"[0-9]{1,12}")
 

@@ -24,6 +24,10 @@ from events.strict_json import shown
 from service.api_error import ApiError
 from service.errors import InvalidCursor, InvalidRequest, UnknownParameter
 
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 100
+LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that dates of four-digit years know
+
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -105,6 +109,7 @@ def _customer_id(text: str) -> str:
     return text
 
 
+Limit = Annotated[int, BeforeValidator(whole_number(1, MAX_LIMIT)), within(1, MAX_LIMIT)]
 Flag = Annotated[bool, BeforeValidator(true_or_false)]
 CursorId = Annotated[
     str,

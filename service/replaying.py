@@ -26,7 +26,7 @@ FOLLOWS_SECONDS = 5.0
 LOOK_SECONDS = 0.1
 
 
-class Wanted(NamedTuple):
+class Selection(NamedTuple):
     """Which customers; `until` in µs."""
 
     merchant_id: str
@@ -34,7 +34,7 @@ class Wanted(NamedTuple):
     until: int = LATEST
 
 
-class Page(NamedTuple):
+class Stretch(NamedTuple):
     """All customers above one id and up to another, as far as they can be read; and why some cannot."""
 
     rows: list[CustomerRow]
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
 async def write_customers(
     database: Database,
     master_keys: MasterKeys,
-    wanted: Wanted,
+    chosen: Selection,
     output: BinaryIO,
     tell: Tell,
     *,
@@ -62,85 +62,87 @@ async def write_customers(
     """Write a line a customer; which ones could not be read. Raises StoreError."""
     written = 0
     unreadable: list[str] = []
-    async for page in _pages(database, master_keys, wanted, tell):
-        whole = [row for row in page.rows if row.customer_id not in page.unreadable]
+    async for stretch in _stretches(database, master_keys, chosen, tell):
+        whole = [row for row in stretch.rows if row.customer_id not in stretch.unreadable]
         lines = [row.body + b"\n" for row in whole if with_tombstones or not row.deleted]
         output.writelines(lines)
         written += len(lines)
-        unreadable += _sentences(page)
+        unreadable += _sentences(stretch)
     return Outcome(written, unreadable)
 
 
 async def compare_customers(
-    database: Database, master_keys: MasterKeys, wanted: Wanted, tell: Tell
+    database: Database, master_keys: MasterKeys, chosen: Selection, tell: Tell
 ) -> Outcome:
     """How the read model differs from the events, a sentence a customer. Raises StoreError."""
     compared = 0
     complaints: list[str] = []
     found: list[Difference] = []
     more = 0
-    async for page in _pages(database, master_keys, wanted, tell):
-        compared += len(page.rows)
-        complaints += _sentences(page)
-        async for one in _differences(database, wanted, page):
+    async for stretch in _stretches(database, master_keys, chosen, tell):
+        compared += len(stretch.rows)
+        complaints += _sentences(stretch)
+        async for one in _differences(database, chosen, stretch):
             if len(found) < MOST_DIFFERENCES:
                 found.append(one)
             else:
                 more += 1
     complaints += [
-        f"{one.customer_id}: {one.what}" for one in await _again(database, master_keys, wanted, found)
+        f"{one.customer_id}: {one.what}" for one in await _again(database, master_keys, chosen, found)
     ]
     return Outcome(compared, complaints + ([f"and {more} more"] if more else []))
 
 
-async def _differences(database: Database, wanted: Wanted, page: Page) -> AsyncIterator[Difference]:
-    if wanted.customer_id is None:
-        async for one in differences_between(database, wanted.merchant_id, page.rows, page.above, page.up_to):
+async def _differences(database: Database, chosen: Selection, stretch: Stretch) -> AsyncIterator[Difference]:
+    if chosen.customer_id is None:
+        async for one in differences_between(
+            database, chosen.merchant_id, stretch.rows, stretch.above, stretch.up_to
+        ):
             yield one
     elif what := await difference_of(
-        database, wanted.merchant_id, wanted.customer_id, page.rows[0] if page.rows else None
+        database, chosen.merchant_id, chosen.customer_id, stretch.rows[0] if stretch.rows else None
     ):
-        yield Difference(wanted.customer_id, what)
+        yield Difference(chosen.customer_id, what)
 
 
 async def _again(
-    database: Database, master_keys: MasterKeys, wanted: Wanted, found: list[Difference]
+    database: Database, master_keys: MasterKeys, chosen: Selection, found: list[Difference]
 ) -> list[Difference]:
     """Those that still differ when the read model has had some seconds to follow."""
     deadline = monotonic() + FOLLOWS_SECONDS
     while found and monotonic() < deadline:
         await asyncio.sleep(LOOK_SECONDS)
-        one_by_one = [wanted._replace(customer_id=one.customer_id) for one in found]
+        one_by_one = [chosen._replace(customer_id=one.customer_id) for one in found]
         found = [
             difference
             for one in one_by_one
-            async for page in _pages(database, master_keys, one, _silently)
-            async for difference in _differences(database, one, page)
+            async for stretch in _stretches(database, master_keys, one, _silently)
+            async for difference in _differences(database, one, stretch)
         ]
     return found
 
 
-def _sentences(page: Page) -> list[str]:
-    return [f"{customer_id} cannot be read: {why}" for customer_id, why in page.unreadable.items()]
+def _sentences(stretch: Stretch) -> list[str]:
+    return [f"{customer_id} cannot be read: {why}" for customer_id, why in stretch.unreadable.items()]
 
 
 def _silently(_: int) -> None:
     """Tell nobody."""
 
 
-async def _pages(
-    database: Database, master_keys: MasterKeys, wanted: Wanted, tell: Tell
-) -> AsyncIterator[Page]:
-    """All of them, of one customer a single page."""
-    merchant_id, customer_id, until = wanted
+async def _stretches(
+    database: Database, master_keys: MasterKeys, chosen: Selection, tell: Tell
+) -> AsyncIterator[Stretch]:
+    """All of them, of one customer a single stretch."""
+    merchant_id, customer_id, until = chosen
     above = FIRST
     async for batch in replay(database, merchant_id, master_keys, customer_id=customer_id, until=until):
         tell(batch.events)
         rows = [row_of(one.customer) for one in batch.customers if one.customer is not None]
         unreadable = {one.customer_id: str(one.error) for one in batch.customers if one.error is not None}
         if batch.is_last:
-            yield Page(rows, unreadable, above, LAST)
+            yield Stretch(rows, unreadable, above, LAST)
         elif batch.customers and customer_id is None:
             up_to = batch.customers[-1].customer_id
-            yield Page(rows, unreadable, above, up_to)
+            yield Stretch(rows, unreadable, above, up_to)
             above = up_to

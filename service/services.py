@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from events.checkpoint import public_key
 from events.database import Database
 from events.history import History
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
+from events.signing import public_key
 from events.store import EventStore
 from projections.customer_list import LIST_SETTINGS
 from projections.customer_reader import CustomerReader
@@ -27,6 +27,7 @@ from service.auth import Authenticator
 from service.client_address import Networks
 from service.erasing import Eraser
 from service.erasure_list import open_list, warn_of_no_list
+from service.idempotency import Digests
 from service.locks import KeyedLocks
 from service.rate_limit import RateLimits
 from service.settings import Settings
@@ -52,8 +53,9 @@ class Services:
     trusted_proxies: Networks
     body_seconds: float
     """How long a request's body may take to arrive."""
+    digests: Digests
     public_key: bytes
-    """What checkpoints are signed with, its public half."""
+    """What checkpoints and certificates of erasure are verified with."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     under_way: UnderWay = field(default_factory=UnderWay)
 
@@ -113,5 +115,6 @@ async def open_services(
             RateLimits(time.monotonic),
             settings.trusted_proxies,
             settings.body_seconds,
+            Digests(master_keys),
             public_key(master_keys, master_keys.current),
         )

@@ -93,6 +93,13 @@ WHERE e.originator_id = $2
 ORDER BY e.originator_version
 LIMIT $4;
 
+-- creation_of: when a customer, live or deleted, was created; from the store, so that no cursor is too fresh
+SELECT recorded_at
+FROM events.customer_events
+WHERE originator_id = $1
+    AND originator_version = 1
+    AND merchant_id = $2;
+
 -- version_at: the version that a customer had at a moment (µs), 0 before its first; versions have no gaps and their times ascend, so the span between two of them is halved until it is one
 WITH RECURSIVE span (low, high) AS (
     SELECT 0::bigint, coalesce((
@@ -188,6 +195,39 @@ WHERE e.merchant_id = $1
 ORDER BY e.originator_version DESC
 LIMIT 1;
 
+-- remains_of: what can be told of a customer without opening anything: its first and last event, the master key's version that wraps its data key, if it has one, and the email it claims (all claims of the merchant are looked at, since only a customer that cannot be opened needs this)
+SELECT
+    f.recorded_at AS created_at,
+    e.originator_version AS version,
+    e.topic,
+    e.recorded_at,
+    k.wrapping_version,
+    c.email_key
+FROM (
+    SELECT l.originator_version, l.topic, l.recorded_at
+    FROM events.customer_events AS l
+    WHERE l.merchant_id = $1
+        AND l.originator_id = $2
+    ORDER BY l.originator_version DESC
+    LIMIT 1
+) AS e
+JOIN events.customer_events AS f
+    ON f.merchant_id = $1 AND f.originator_id = $2 AND f.originator_version = 1
+LEFT JOIN (
+    SELECT d.master_version AS wrapping_version
+    FROM events.customer_keys AS d
+    WHERE d.merchant_id = $1
+        AND d.customer_id = $2
+        AND d.wrapped_key IS NOT NULL
+) AS k ON true
+LEFT JOIN (
+    SELECT a.email_key
+    FROM events.email_claims AS a
+    WHERE a.merchant_id = $1
+        AND a.customer_id = $2
+    LIMIT 1
+) AS c ON true;
+
 -- erasures_page: erased customers beyond this one, with the events that erased them, which are their last
 SELECT
     e.merchant_id,
@@ -234,9 +274,10 @@ WHERE (k.merchant_id, k.customer_id) > ($1, $2::text)
 ORDER BY k.merchant_id, k.customer_id
 LIMIT $3;
 
--- count_data_keys: how many rows there are to look at
-SELECT count(*) AS keys
-FROM events.customer_keys;
+-- estimate_data_keys: about how many rows there are to look at; 0 when nobody has looked yet
+SELECT greatest(c.reltuples, 0)::bigint AS keys
+FROM pg_class AS c
+WHERE c.oid = 'events.customer_keys'::regclass;
 
 -- rewrap: these data keys are wrapped by this version now, but for those that were destroyed meanwhile
 UPDATE events.customer_keys AS k

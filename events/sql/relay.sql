@@ -57,8 +57,19 @@ SELECT events.drop_from_outbox($1);
 SELECT events.mark_published($1, $2, $3);
 
 -- relay_state: the stream that was filled last, and its end as it was last seen
-SELECT stream_created, last_sequence, last_id
+SELECT stream_created, last_sequence, last_id, erasures_cleaned
 FROM events.relay_state;
+
+-- erasures_after: a page of the erasures beyond this notification id
+SELECT e.notification_id, e.merchant_id, e.originator_id AS customer_id
+FROM events.customer_events AS e
+WHERE e.topic = 'CustomerErased'
+    AND e.notification_id > $1
+ORDER BY e.notification_id
+LIMIT $2;
+
+-- note_cleaned: of all customers whose erasures are numbered up to here, the stream has no other messages
+SELECT events.note_cleaned($1);
 
 -- follow_stream: this is the stream to fill, and its end
 SELECT events.follow_stream($1, $2, $3);

@@ -27,13 +27,6 @@ LEFT JOIN events.customer_keys AS k
     ON k.merchant_id = e.merchant_id AND k.customer_id = e.originator_id
 ORDER BY w.n, e.originator_version;
 
--- creation_of: when a customer, live or deleted, was created; from the store, so that no cursor is too fresh
-SELECT recorded_at
-FROM events.customer_events
-WHERE originator_id = $1
-    AND originator_version = 1
-    AND merchant_id = $2;
-
 -- places_of: for each of these merchants how far its ledger goes, and how far a projection has come in it
 SELECT coalesce(m.position, 0) AS head, coalesce(p.position, 0) AS position
 FROM unnest($2::text[]) WITH ORDINALITY AS w (merchant_id, n)

@@ -22,6 +22,9 @@ SELECT projections.swap_shadows($1, $2) AS swapped;
 -- drop_shadows: leave nothing behind
 DROP SCHEMA IF EXISTS projections_rebuilt CASCADE;
 
+-- drop_abandoned_shadows: leave nothing behind of a rebuild that was killed
+SELECT projections.drop_abandoned_shadows($1) AS dropped;
+
 -- forget_progress: a projection has not come anywhere
 DELETE FROM projections.progress
 WHERE projection = $1;

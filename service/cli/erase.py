@@ -16,8 +16,9 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from events.customer_key import CustomerKey
 from events.database import Database
-from events.erasure import Certificate, Erased, are_erased
+from events.erasure import Certificate, are_erased
 from events.key_checks import check_master_keys
 from events.store import EventStore
 from service.api_error import ApiError
@@ -98,7 +99,7 @@ def erase(
     if customer_id is None or merchant_id is None:
         raise typer.BadParameter("name a customer and, by --merchant, whose it is; or give --reapply FILE")
     confirm(f"Erase {customer_id} of {merchant_id} for good?", yes=yes)
-    typer.echo(orjson.dumps(run(_erase(settings, Erased(merchant_id, customer_id)))).decode())
+    typer.echo(orjson.dumps(run(_erase(settings, CustomerKey(merchant_id, customer_id)))).decode())
 
 
 def told(report: Report) -> str:
@@ -109,7 +110,7 @@ def told(report: Report) -> str:
     )
 
 
-async def _erase(settings: Settings, erased: Erased) -> Certificate:
+async def _erase(settings: Settings, erased: CustomerKey) -> Certificate:
     master_keys = load_master_keys(settings)
     async with _database(settings) as url, Database.connect(url) as db:
         await check_master_keys(db, master_keys)
@@ -142,7 +143,7 @@ async def _reapply(settings: Settings, path: Path) -> Report:
     return Report(len(customers), len(undone), already, len(customers) - len(known), cut)
 
 
-async def _certificate(eraser: Eraser, erased: Erased) -> Certificate:
+async def _certificate(eraser: Eraser, erased: CustomerKey) -> Certificate:
     asked = {"actor": ACTOR, "requestId": new_request_id(), "commandId": new_command_id()}
     try:
         return (await eraser.erase(erased, Request(orjson.dumps(asked)))).certificate
@@ -150,7 +151,7 @@ async def _certificate(eraser: Eraser, erased: Erased) -> Certificate:
         raise StartupError(f"{erased.customer_id} of {erased.merchant_id}: {error}") from None
 
 
-def _with_progress(customers: Sequence[Erased]) -> Iterable[Erased]:
+def _with_progress(customers: Sequence[CustomerKey]) -> Iterable[CustomerKey]:
     """The customers one by one, with a bar on a terminal."""
     console = Console(stderr=True)
     return track(customers, "erasing again", console=console, disable=not console.is_terminal)

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from events.audit import count_events
 from events.database import Database
+from events.ledgers import count_events
 from events.replay import Tell
 from projections.queries import INBOX_SIZE
 from projections.rebuild_billing import rebuild_billing

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from events.audit import count_events
 from events.database import Database
 from events.key_checks import check_master_keys
+from events.ledgers import count_events
 from events.mapper import from_microseconds
 from events.message import rfc3339
 from service.cli.options import DataDir, ToFile
@@ -27,7 +27,7 @@ from service.errors import StartupError
 from service.master_key import load_master_keys
 from service.merchants import find_merchant
 from service.moments import read_moment
-from service.replaying import Outcome, Wanted, compare_customers, write_customers
+from service.replaying import Outcome, Selection, compare_customers, write_customers
 from service.settings import Settings, load_settings
 
 CONNECTIONS = 3
@@ -79,12 +79,14 @@ def replay(
         raise typer.BadParameter("--compare is about the read model as it is: leave out --until and --to")
     if customer_id is not None:
         check_customer_id(customer_id)
-    wanted = Wanted(merchant_id, customer_id) if until is None else Wanted(merchant_id, customer_id, until)
+    chosen = (
+        Selection(merchant_id, customer_id) if until is None else Selection(merchant_id, customer_id, until)
+    )
     if compare:
-        outcome = run(_compare(settings, wanted))
+        outcome = run(_compare(settings, chosen))
         end(outcome, f"{counted(outcome.customers, 'customer')} compared: no difference")
         return
-    outcome = run(_write(settings, wanted, to, with_tombstones=True))
+    outcome = run(_write(settings, chosen, to, with_tombstones=True))
     if until is not None and outcome == Outcome(0, []):
         moment = rfc3339(from_microseconds(until))
         typer.echo(f"{customer_id or merchant_id} had no events yet at {moment}", err=True)
@@ -96,7 +98,7 @@ def export(merchant_id: Merchant, data_dir: DataDir = None, to: ToFile = None) -
 
     Of a --to FILE that was killed there is a .FILE.<pid> with personal data until it is written again.
     """
-    outcome = run(_write(load_settings(data_dir=data_dir), Wanted(merchant_id), to, with_tombstones=False))
+    outcome = run(_write(load_settings(data_dir=data_dir), Selection(merchant_id), to, with_tombstones=False))
     end(outcome, written_to(outcome, to))
 
 
@@ -115,33 +117,33 @@ def end(outcome: Outcome, success: str | None) -> None:
         raise typer.Exit(1)
 
 
-async def _write(settings: Settings, wanted: Wanted, to: Path | None, *, with_tombstones: bool) -> Outcome:
+async def _write(settings: Settings, chosen: Selection, to: Path | None, *, with_tombstones: bool) -> Outcome:
     master_keys = load_master_keys(settings)
     async with Database.connect(find_database(settings).application, size=CONNECTIONS) as database:
         await check_master_keys(database, master_keys)
-        size = await _size(database, wanted)
-        if wanted.customer_id is not None:
-            await owner_of(database, wanted.customer_id, wanted.merchant_id)
+        size = await _size(database, chosen)
+        if chosen.customer_id is not None:
+            await owner_of(database, chosen.customer_id, chosen.merchant_id)
         with progress("replaying", size) as tell, streamed(to) as output:
             return await write_customers(
-                database, master_keys, wanted, output, tell, with_tombstones=with_tombstones
+                database, master_keys, chosen, output, tell, with_tombstones=with_tombstones
             )
 
 
-async def _compare(settings: Settings, wanted: Wanted) -> Outcome:
+async def _compare(settings: Settings, chosen: Selection) -> Outcome:
     master_keys = load_master_keys(settings)
     async with Database.connect(find_database(settings).application, size=CONNECTIONS) as database:
         await check_master_keys(database, master_keys)
-        with progress("comparing", await _size(database, wanted)) as tell:
-            outcome = await compare_customers(database, master_keys, wanted, tell)
-        if wanted.customer_id is not None and not outcome.complaints:
+        with progress("comparing", await _size(database, chosen)) as tell:
+            outcome = await compare_customers(database, master_keys, chosen, tell)
+        if chosen.customer_id is not None and not outcome.complaints:
             # Afterwards, since a row of somebody who is unknown is a difference.
-            await owner_of(database, wanted.customer_id, wanted.merchant_id)
+            await owner_of(database, chosen.customer_id, chosen.merchant_id)
         return outcome
 
 
-async def _size(database: Database, wanted: Wanted) -> int | None:
+async def _size(database: Database, chosen: Selection) -> int | None:
     """How many events there are to fold, if that is known. Raises StartupError: there is no such merchant."""
-    if await find_merchant(database, wanted.merchant_id) is None:
-        raise StartupError(f"there is no merchant {wanted.merchant_id}")
-    return await count_events(database, wanted.merchant_id) if wanted.customer_id is None else None
+    if await find_merchant(database, chosen.merchant_id) is None:
+        raise StartupError(f"there is no merchant {chosen.merchant_id}")
+    return await count_events(database, chosen.merchant_id) if chosen.customer_id is None else None

@@ -7,14 +7,13 @@ version (`add`, then restarts) before anything is wrapped by it (`rewrap`).
 from __future__ import annotations
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from events.database import Database
 from events.key_checks import check_master_keys, use_versions
-from events.rewrapping import api_keys_by_version, count_data_keys, rewrap
+from events.rewrapping import api_keys_by_version, estimate_data_keys, rewrap
 from service.cli.asking import confirm
 from service.cli.options import DataDir, Yes
+from service.cli.progress import progress
 from service.cli.running import run
 from service.databases import find_database
 from service.errors import StartupError
@@ -61,14 +60,13 @@ async def _rewrap(settings: Settings) -> str:
         newest = master_keys.versions[-1]
         if master_keys.versions == [newest]:
             raise StartupError("there is one version of the master key only: `rotate-master add` comes first")
+        about = await estimate_data_keys(database)
         await use_versions(database, master_keys, [newest])
         done = 0
-        console = Console(stderr=True)
-        with Progress(console=console, disable=not console.is_terminal) as progress:
-            task = progress.add_task("wrapping data keys", total=await count_data_keys(database))
+        with progress("wrapping data keys", about) as advance:
             async for page in rewrap(database, master_keys):
                 done += page.rewrapped
-                progress.advance(task, page.seen)
+                advance(page.seen)
         older = await api_keys_by_version(database)
     older.pop(newest, None)
     return _told(newest, done, older)

@@ -16,10 +16,12 @@ from typing import Annotated
 import orjson
 import typer
 
-from events.audit import Tell, count_events, each_ledger, verify_ledger
-from events.checkpoint import Checkpoint, public_keys, read_checkpoint, read_public_key
+from events.audit import Tell, verify_ledger
+from events.checkpoint import Checkpoint, read_checkpoint, read_public_key
 from events.database import Database
 from events.errors import CheckpointUnreadable
+from events.ledgers import count_events, each_ledger
+from events.signing import public_keys
 from events.verification import Finding
 from service.cli.options import DataDir, MerchantId
 from service.cli.progress import progress

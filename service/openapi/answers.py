@@ -122,7 +122,7 @@ class ErasureCertificate(TypedDict):
     version: Annotated[int, Field(ge=2)]
     position: Annotated[int, Field(ge=2)]
     hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="The ledger's hash at this position.")]
-    publicKey: Annotated[str, Field(description="Base64.")]
+    publicKey: Annotated[str, Field(description="Base64; the key that `GET /v1/ledger` tells.")]
     signature: Annotated[str, Field(description="Base64.")]
 
 
@@ -179,7 +179,10 @@ class HistoryEvent(TypedDict):
     correlationId: str | None
     idempotencyKeyHash: Annotated[
         str | None,
-        Field(pattern="^[0-9a-f]{16}$", description="The first 16 digits of the key's SHA-256, in hex."),
+        Field(
+            pattern="^[0-9a-f]{16}$",
+            description="16 digits of an HMAC of the key: the same whenever the key is.",
+        ),
     ]
     changes: Annotated[
         dict[str, Difference],
@@ -271,7 +274,7 @@ class Ledger(TypedDict):
     hash: Hash
     recordedAt: Microseconds
     checkpoint: Annotated[Checkpoint | None, Field(description="Null until the first one is signed.")]
-    publicKey: PublicKey
+    publicKey: Annotated[PublicKey, Field(description="It signs checkpoints and certificates of erasure.")]
 
 
 class Health(TypedDict):

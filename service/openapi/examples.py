@@ -123,8 +123,8 @@ HISTORY: dict[str, Any] = {
     ],
 }
 
-PUBLIC_KEY = "s8Wtk/8gASaWGH5E19za+6YKrouYrmNp2b8N3B7t5Dw="
-SIGNATURE = "8oCXPJQ42BxrugZSkNW6Wo6tqGGif3zsGL58VypDa2dn3PxqaEdGJFv6yFJTS2bTVw147GUcgD17VjQ+oEz7DA=="
+PUBLIC_KEY = "JSgPYhjqxhXCbilLf8jKV9j8C1bhJO4OKYz6QfBA8E8="
+SIGNATURE = "61bGzTPfdLOEKw57cmBpDhACFAmgs2b2SW2HSTnvuZHDlQB8Ccq47fwpPr2heta9W3BBf4vLKiIscY2OCVFFAA=="
 
 LEDGER: dict[str, Any] = {
     "object": "ledger",

@@ -26,7 +26,7 @@ OF_REQUESTS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": _string(
         f"Makes the request safe to repeat: 1 to {MAX_KEY_LENGTH} printable ASCII characters of your choice, "
         'new for each request that is not a retry. `"k"` and `k` are the same key. '
-        "Recorded for ever as a hash: put nothing personal into it.",
+        "Recorded for ever as a keyed digest: put nothing personal into it.",
         pattern=PATTERN,
     ),
     "If-Match": _string(

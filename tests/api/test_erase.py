@@ -218,3 +218,49 @@ async def test_many_at_once_erase_once_and_all_get_the_certificate(api: RunningA
     )
     assert [row["topic"] for row in topics].count("CustomerErased") == 1
     assert topics[-1]["topic"] == "CustomerErased"
+
+
+DAMAGE = {
+    "the data key is altered": "UPDATE events.customer_keys SET wrapped_key = '\\x00' || wrapped_key",
+    "the data key is another customer's": (
+        "UPDATE events.customer_keys SET wrapped_key = "
+        "(SELECT max(o.wrapped_key) FROM events.customer_keys AS o WHERE o.customer_id <> $1)"
+    ),
+    "the data key is lost": "DELETE FROM events.customer_keys",
+    "its snapshot is of no kind that is known": (
+        "INSERT INTO events.customer_snapshots SELECT customer_id, 1, 'CustomerGuess', '{}', merchant_id "
+        "FROM events.customer_keys"
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+async def test_a_customer_that_cannot_be_opened_is_erased_like_any_other(
+    api: RunningApi, eraser: Client, damage: str
+) -> None:
+    await api.client.created(email="another@example.com")
+    customer_id = (await api.client.created())["id"]
+    await api.sweep()
+    await api.operator.select(f"{damage} WHERE customer_id = $1", customer_id)
+    first = await erase(eraser, customer_id, "k")
+    assert (first.status, first.json()["version"]) == (200, 2)
+    assert (await erase(eraser, customer_id, "k")).body == first.body
+    assert (await erase(eraser, customer_id)).body == first.body
+    assert (await api.client.get(customer_id)).json()["deleted"]
+    assert (await api.client.patch(customer_id, name="Back")).refusal() == (404, "customer_not_found")
+    assert (await api.client.create()).status == 201  # the email is free
+    keys = await api.operator.select(
+        "SELECT wrapped_key FROM events.customer_keys WHERE customer_id = $1", customer_id
+    )
+    assert [row["wrapped_key"] for row in keys] == [None]
+
+
+async def test_a_deleted_customer_that_cannot_be_opened_leaves_the_one_that_has_its_email_now(
+    api: RunningApi, eraser: Client
+) -> None:
+    first = (await api.client.created())["id"]
+    await api.client.delete(first)
+    second = (await api.client.created())["id"]
+    await api.operator.select("DELETE FROM events.customer_keys WHERE customer_id = $1", first)
+    assert (await erase(eraser, first)).json()["version"] == 3
+    assert await api.client.ids(email=JOHN["email"]) == [second]

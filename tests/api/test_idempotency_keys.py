@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
+from service.json_gate import canonical
 from tests.support.api import JOHN, Answer, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -202,3 +204,16 @@ async def test_only_hashes_of_a_key_and_a_request_are_stored(api: RunningApi) ->
     (row,) = await api.operator.select(query, api.merchant_id)
     assert "anary" not in repr(dict(row))
     assert len(row["key"]) == len(row["fingerprint"]) == 32
+
+
+async def test_what_is_stored_confirms_no_guess_about_who_was_erased(api: RunningApi) -> None:
+    customer_id = (await api.client.create({"Idempotency-Key": JOHN["email"]})).json()["id"]
+    eraser = await api.client_with(frozenset({"erase"}))
+    assert (await eraser.request("POST", f"/v1/customers/{customer_id}/erase")).status == 200
+    query = "SELECT key, fingerprint FROM events.idempotency_keys WHERE customer_id = $1"
+    (row,) = await api.operator.select(query, customer_id)
+    key = sha256(JOHN["email"].encode())
+    assert row["key"] != key.digest()
+    assert row["fingerprint"] != sha256(canonical(["POST", "/v1/customers", [], JOHN])).digest()
+    created, _ = await api.operator.metadata(customer_id)
+    assert created["idempotencyKeyHash"] == row["key"].hex()[:16] != key.hexdigest()[:16]

@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from events.checkpoint import public_key, read_checkpoint, write_public_key
+from events.checkpoint import read_checkpoint
 from events.checkpointing import sign_ledger
 from events.ledger import first_hash
+from events.signing import public_key, write_public_key
 from tests.support.api import RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -50,6 +51,13 @@ async def test_it_shows_the_head_and_what_was_signed_last(api: RunningApi) -> No
     assert checkpoint.is_genuine()
     assert checkpoint.statement.position == 1
     assert shown["publicKey"] == shown["checkpoint"]["publicKey"]
+
+
+async def test_the_key_it_shows_is_the_one_that_signs_certificates_of_erasure(api: RunningApi) -> None:
+    created = await api.client.created()
+    eraser = await api.client_with(frozenset(["erase"]))
+    certificate = (await eraser.request("POST", f"/v1/customers/{created['id']}/erase")).json()
+    assert (await ledger(api))["publicKey"] == certificate["publicKey"]
 
 
 async def test_a_merchant_sees_its_own_ledger_alone(api: RunningApi) -> None:

@@ -13,7 +13,7 @@ import psutil
 
 from events.database import Database
 from projections.rebuild_customers import rebuild_customers
-from service.replaying import Wanted, compare_customers, write_customers
+from service.replaying import Selection, compare_customers, write_customers
 from tests.benchmarks.backlog import fill
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.errors import BenchmarkFailed
@@ -34,11 +34,11 @@ async def run(bench: Bench) -> None:
 
         async def replay(tell: Callable[[int], None]) -> None:
             for one in merchants:
-                await write_customers(database, keys, Wanted(one), BytesIO(), tell, with_tombstones=True)
+                await write_customers(database, keys, Selection(one), BytesIO(), tell, with_tombstones=True)
 
         async def compare(tell: Callable[[int], None]) -> None:
             for one in merchants:
-                if complaints := await compare_customers(database, keys, Wanted(one), tell):
+                if complaints := await compare_customers(database, keys, Selection(one), tell):
                     raise BenchmarkFailed(f"the read model differs: {complaints[0]}")
 
         await _measure(bench, "rebuild customers", lambda tell: rebuild_customers(admin_url, keys, tell))

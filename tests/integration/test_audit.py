@@ -10,9 +10,10 @@ import pytest_asyncio
 
 from events import ledger_reading, verification
 from events.audit import verify_ledger
-from events.checkpoint import Checkpoint, public_keys, sign
+from events.checkpoint import Checkpoint, sign
 from events.master_keys import MasterKeys
 from events.merkle import Tree
+from events.signing import public_keys
 from events.verification import LedgerRow, Place
 from service.embedded import EmbeddedPostgres
 from tests.support.auditing import (

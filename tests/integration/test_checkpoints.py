@@ -11,14 +11,16 @@ import nats
 import pytest
 from nats.aio.subscription import Subscription
 
-from events.checkpoint import Checkpoint, public_key, read_checkpoint
+from events import checkpointing, ledger_reading
+from events.checkpoint import Checkpoint, read_checkpoint
 from events.checkpointing import run_checkpoints, sign_and_publish, sign_ledger
 from events.errors import LedgerBroken
 from events.master_keys import MasterKeys
 from events.merkle import Tree, nodes_over
+from events.signing import public_key
 from events.verification import leaf_of
 from service.embedded_nats import EmbeddedNats
-from tests.support.auditing import COLUMNS, fill, findings_against, forge, signed
+from tests.support.auditing import COLUMNS, KEEP, RESTORE, fill, findings_against, forge, signed
 from tests.support.store import C1, M1, M2, M3, Appender, Store, changing, creating
 
 MANY = 700
@@ -38,6 +40,12 @@ async def grow(appender: Appender, first: int, last: int) -> None:
 
 async def kept(store: Store) -> int:
     return len(await store.select("SELECT FROM events.checkpoints"))
+
+
+async def signed_positions(store: Store) -> list[int]:
+    return [
+        row["position"] for row in await store.select("SELECT position FROM events.checkpoints ORDER BY 1")
+    ]
 
 
 @asynccontextmanager
@@ -95,6 +103,24 @@ async def test_the_next_checkpoint_goes_on_from_the_last_and_is_what_a_whole_rec
     assert await findings_against(store, second) == []
 
 
+async def test_a_long_way_is_signed_in_stages_and_what_broke_off_goes_on_from_the_last(
+    store: Store, committing: Appender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_reading, "PAGE", 100)
+    monkeypatch.setattr(checkpointing, "STAGE", 200)
+    await grow(committing, 1, MANY + 1)
+    gone = "merchant_id = '{}' AND position = {}"
+    await forge(store, *KEEP, f"DELETE FROM events.customer_events WHERE {gone.format(M1, 451)}")
+    with pytest.raises(LedgerBroken, match="position 451: the chain breaks"):
+        await signed(store)
+    assert await signed_positions(store) == [200, 400]
+    await forge(store, *RESTORE, f"DELETE FROM events.customer_events WHERE {gone.format(M1, 3)}")
+    await signed(store)  # nothing before the last stage is read once more
+    assert await signed_positions(store) == [200, 400, 600, 700]
+    await forge(store, *RESTORE)
+    assert await findings_against(store, await signed(store)) == []
+
+
 async def test_several_signers_at_once_write_the_same(store: Store, committing: Appender) -> None:
     await grow(committing, 1, 300)
     made = await asyncio.gather(*(signed(store) for _ in range(4)))
@@ -107,7 +133,7 @@ async def test_a_broken_ledger_is_not_signed_and_keeps_no_other_from_it(store: S
         store,
         f"UPDATE events.customer_events SET state = 'x' WHERE merchant_id = '{M1}' AND position = 4",
     )
-    with pytest.raises(LedgerBroken, match=f"{M1} position 4: the chain breaks; nothing is signed"):
+    with pytest.raises(LedgerBroken, match=f"{M1} position 4: the chain breaks; nothing more is signed"):
         await signed(store)
     await sign_and_publish(store.database, None, store.master_keys)
     assert [row["merchant_id"] for row in await store.select("SELECT * FROM events.checkpoints")] == [M2]

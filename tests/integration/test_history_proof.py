@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 import pytest
 
-from events.checkpoint import public_key
 from events.errors import LedgerBroken
 from events.history_proof import prove_history
 from events.master_keys import MasterKeys
+from events.signing import public_key
 from tests.support.auditing import fill, forge, signed
 from tests.support.proving import SCRIPT, load_script, prove
 from tests.support.store import C1, C2, C3, M1, M2, NOWHERE, Appender, Store, changing, creating, customer_id

@@ -169,3 +169,13 @@ async def test_every_migration_of_ours_limits_how_long_it_waits_and_runs() -> No
 async def test_a_database_that_is_not_there_is_said_to_be_unreachable(postgres: EmbeddedPostgres) -> None:
     with pytest.raises(StoreUnavailable, match="nowhere"):
         await migrate(postgres.url("nowhere"))
+
+
+async def test_reads_go_on_while_erased_customers_are_indexed(database: TestDatabase) -> None:
+    (indexing,) = [m for m in find_migrations(FOLDERS) if m.name.endswith("0007_erased_customers")]
+    await run_sql(database.admin_url, "DROP INDEX events.customer_keys_erased")
+    async with connected(database.admin_url) as migrating, migrating.transaction():
+        await migrating.execute(indexing.text)
+        async with connected(database.url) as reader:
+            await reader.execute("SET lock_timeout = '1s'")
+            assert await reader.fetch("SELECT customer_id FROM events.customer_keys") == []

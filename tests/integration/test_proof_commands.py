@@ -9,6 +9,9 @@ import pty
 import stat
 import subprocess
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -94,21 +97,33 @@ def test_verifying_says_how_much_is_well_and_what_is_not(
     assert "there is no such merchant" in terminal.run("verify", "--merchant", NOWHERE, status=1)
 
 
+def everything(screen: FileIO) -> bytes:
+    """What is shown until whoever writes to the terminal has gone."""
+    shown = b""
+    with suppress(OSError):  # EIO: nobody has it open any more
+        while piece := screen.read(4096):
+            shown += piece
+    return shown
+
+
 def test_a_terminal_shows_a_bar_with_rate_and_a_pipe_nothing_but_the_result(terminal: Terminal) -> None:
     assert "\x1b" not in terminal.run("verify")
     mine, theirs = pty.openpty()
-    done = subprocess.run(
-        [*CUSTOMERS, "verify"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
-        timeout=60,
-        check=True,
-    )
-    os.close(theirs)
-    shown = os.read(mine, 100_000).decode()
-    os.close(mine)
+    with ThreadPoolExecutor(1) as reading, FileIO(mine, "rb") as screen:
+        shown_bytes = reading.submit(everything, screen)  # a terminal that nobody reads is full at some time
+        try:
+            done = subprocess.run(
+                [*CUSTOMERS, "verify"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=theirs,
+                env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+                timeout=60,
+                check=True,
+            )
+        finally:
+            os.close(theirs)
+        shown = shown_bytes.result().decode()
     assert done.stdout.startswith(b"10 events in 3 ledgers")
     assert "verifying" in shown
     assert "10/10" in shown

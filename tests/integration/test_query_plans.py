@@ -21,7 +21,9 @@ from events.loading import LATEST
 from events.queries import (
     APPEND,
     ARE_ERASED,
+    CREATION_OF,
     ERASED_AMONG,
+    ERASURES_AFTER,
     ERASURES_PAGE,
     HISTORY,
     HISTORY_NEWER,
@@ -40,7 +42,6 @@ from events.queries import (
 )
 from events.statements import Statement
 from projections.queries import (
-    CREATION_OF,
     FINGERPRINTS_OF,
     INBOX_PAGE,
     NEXT_EVENTS,
@@ -144,6 +145,7 @@ ON_KEPT_CONNECTIONS: dict[str, tuple[Statement, list[Any]]] = {
     "load_customers": (LOAD_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, SOME_KEYS, [LATEST] * 16]),
     "places_of": (PLACES_OF, ["customers", SOME_MERCHANTS]),
     "erased_among": (ERASED_AMONG, [SOME_MERCHANTS, SOME_CUSTOMERS]),
+    "erasures_after": (ERASURES_AFTER, [0, 50]),
     "read_customers by id": (READ_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, NOBODY]),
     "read_customers by email": (READ_CUSTOMERS, [SOME_MERCHANTS, NOBODY, ["1@example.com"] * 16]),
 }

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from events.customer_key import CustomerKey
 from events.database import Database
-from events.erasure import Erased
 from events.errors import StoreBusy
 from events.statements import Statement
 from projections.customer_reader import CustomerReader
 from projections.parking import list_parked
 from projections.queries import BEGIN_REBUILD, MAKE_SHADOW
 from projections.rebuild_customers import rebuild_customers
-from projections.shadows import RebuildRefused, shadows_of
+from projections.shadows import RebuildRefused, drop_abandoned_shadows, shadows_of
 from service.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import run_sql
@@ -45,6 +45,8 @@ ORDER BY 1, 2
 FILLED = "SELECT FROM pg_indexes WHERE schemaname = 'projections_rebuilt' AND indexname LIKE '%by_creation'"
 COUNT = Statement("count", "SELECT count(*) AS count FROM projections.customers")
 WRITERS = 5
+BLOCKED = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'events.customer_events'::regclass"
+END_BLOCKED = f"SELECT pg_terminate_backend(pid) FROM ({BLOCKED}) AS blocked"
 TABLES = ("customers", "charges", "invoices", "customer_stats")
 NO_LEFTOVERS = """
 SELECT nspname AS what FROM pg_namespace WHERE nspname = 'projections_rebuilt'
@@ -128,6 +130,26 @@ async def test_an_interrupted_rebuild_is_cleared_away_by_the_next(store: Store) 
     assert await store.select(NO_LEFTOVERS) == []
 
 
+async def test_what_a_killed_rebuild_left_of_somebody_erased_since_is_cleared_away(store: Store) -> None:
+    await some_history(store)
+    await sweep(store.database, store.master_keys)
+    async with connected(store.admin_url) as killed:
+        for step in ("begin_rebuild('killed')", "make_shadow('customers')", "note_arrivals()"):
+            await killed.execute(f"SELECT projections.{step}")
+        await killed.execute("INSERT INTO projections_rebuilt.customers SELECT * FROM projections.customers")
+    eraser = Eraser(store.events, store.database, store.master_keys, None)
+    await eraser.erase(CustomerKey(M1, C1), Request(b"{}"))
+    await drop_abandoned_shadows(store.database)
+    assert await store.select(NO_LEFTOVERS) == []
+    await drop_abandoned_shadows(store.database)
+
+
+async def test_a_rebuild_under_way_is_not_taken_for_abandoned(store: Store) -> None:
+    async with shadows_of(store.admin_url, ["customers"]):
+        await drop_abandoned_shadows(store.database)
+        assert await store.select("SELECT FROM projections_rebuilt.customers") == []
+
+
 async def test_of_two_rebuilds_at_once_the_second_is_refused(store: Store) -> None:
     async with shadows_of(store.admin_url, ["customers"]):
         with pytest.raises(RebuildRefused, match="another rebuild is under way"):
@@ -200,11 +222,42 @@ async def test_who_is_erased_while_the_shadow_waits_is_a_tombstone_when_it_takes
                 return bool(await store.select(FILLED))
 
             await comes_about(is_filled, what="a filled shadow")
-            await eraser.erase(Erased(M1, C1), Request(b"{}"))
+            await eraser.erase(CustomerKey(M1, C1), Request(b"{}"))
         await rebuilding
     row = (await read_model(store.admin_url))[M1, C1]
     assert (row.deleted, row.version) == (True, 3)
     assert await check_read_model(store.admin_url, store.master_keys) == 3
+
+
+async def test_a_connection_that_breaks_on_the_way_is_made_anew_and_nothing_is_missed(store: Store) -> None:
+    await some_history(store)
+    async with connected(store.admin_url) as other:
+
+        async def is_waiting() -> bool:
+            return bool(await other.fetch(BLOCKED))
+
+        async with other.transaction():
+            await other.execute("LOCK TABLE events.customer_events")
+            rebuilding = asyncio.create_task(rebuild(store))
+            await comes_about(is_waiting, what="a rebuild that reads events")
+            assert await other.fetch(END_BLOCKED)
+            await comes_about(is_waiting, what="a rebuild that reads events again")
+        await rebuilding
+    assert await check_read_model(store.admin_url, store.master_keys) == 3
+    assert await store.select(NO_LEFTOVERS) == []
+
+
+async def test_what_cannot_be_written_ends_the_command_with_one_line(
+    commanded_store: Store, command_line: CommandLine
+) -> None:
+    await some_history(commanded_store)
+    await run_sql(
+        commanded_store.admin_url,
+        "ALTER TABLE projections.customers ADD CONSTRAINT never CHECK (version < 0) NOT VALID",
+    )
+    said = await command_line.run("rebuild", "customers", status=1)
+    assert said == "customers: transaction: CheckViolationError"
+    assert await commanded_store.select(NO_LEFTOVERS) == []
 
 
 class Traffic:

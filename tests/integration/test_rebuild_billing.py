@@ -12,7 +12,7 @@ import pytest
 from projections import billing
 from projections.delivery import Delivery
 from projections.rebuild_billing import rebuild_billing
-from projections.shadows import patiently
+from projections.trying_again import patiently
 from tests.support.billing import charge, delivered, invoice
 from tests.support.databases import run_sql
 from tests.support.store import C1, C2, C3, M1, M2, Store

@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from events import relay as relay_module
 from events.jetstream import JetStream
-from events.message import STREAM, subject_of
-from events.queries import OUTBOX_PAGE
+from events.message import STREAM, Recorded, subject_of, unreadable_message
+from events.queries import MARK_PUBLISHED, OUTBOX_PAGE
 from tests.support.cases import ACME, JOHN
 from tests.support.nats_servers import raw_jetstream
 from tests.support.relaying import Relaying, own_nats
@@ -185,5 +185,69 @@ async def test_a_customer_with_more_messages_than_are_deleted_at_once_loses_them
     await some_history(relaying.store)
     await relaying.run()
     await relaying.store.erase(C1)
+    await relaying.run()
+    await whole(relaying)
+
+
+async def relay_as_an_older_release(relaying: Relaying) -> None:
+    """Publish what is in the outbox as a release did that knew no erasure, which deletes nothing."""
+    async with relaying.relay() as older:
+        older._cleaned = True
+        await older._look()
+        rows = await older._session.fetch(OUTBOX_PAGE, 0, 1000)
+        messages = [unreadable_message(Recorded(*row[1:11])) for row in rows]
+        end = await older._stream.publish_batch(messages, last_sequence=older._last_sequence)
+        ids = [row["notification_id"] for row in rows]
+        await older._session.fetch(MARK_PUBLISHED, ids, end, messages[-1].headers["Nats-Msg-Id"])
+
+
+async def cleaned(relaying: Relaying) -> int:
+    """Up to which notification id erasures are known to be done."""
+    (row,) = await relaying.store.select("SELECT erasures_cleaned FROM events.relay_state")
+    return int(row["erasures_cleaned"])
+
+
+async def test_what_a_relay_of_an_older_release_left_is_deleted_when_the_next_one_begins(
+    relaying: Relaying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("events.cleaning.AT_ONCE", 1)
+    await some_history(relaying.store)
+    await relaying.run()
+    await relaying.store.erase(C1)
+    await relaying.store.erase(C2)
+    await relay_as_an_older_release(relaying)
+    assert held_by(relaying, b"Name 2")
+    await relaying.run()
+    await whole(relaying)
+    assert not held_by(relaying, b"Name 2")
+
+
+async def test_a_relay_that_begins_looks_at_the_erasures_since_the_last_one_began(relaying: Relaying) -> None:
+    await some_history(relaying.store)
+    await relaying.run()
+    await relaying.store.erase(C1)
+    await relaying.run()
+    first = await cleaned(relaying)
+    await relaying.store.erase(C2)
+    await relaying.run()
+    second = await cleaned(relaying)
+    await relaying.run()
+    assert await cleaned(relaying) == second
+    erasures = "SELECT notification_id FROM events.customer_events WHERE topic = 'CustomerErased' ORDER BY 1"
+    assert [row[0] for row in await relaying.store.select(erasures)] == [first, second]
+    await relaying.check()
+
+
+async def test_who_is_killed_while_cleaning_is_made_good(
+    relaying: Relaying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await some_history(relaying.store)
+    await relaying.run()
+    await relaying.store.erase(C1)
+    await relay_as_an_older_release(relaying)
+    async with JetStream.connect(relaying.server.url) as stream:
+        first = await stream.first(STREAM, subject_of(M1, C1))
+        assert first is not None
+        await stream.erase(STREAM, subject_of(M1, C1), before=first.sequence + 1)
     await relaying.run()
     await whole(relaying)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from events.erasure import Erased
+from events.customer_key import CustomerKey
 from events.ids import CUSTOMER_PREFIX, make_id
 from events.mapper import from_microseconds
 from events.master_keys import MasterKeys
@@ -225,7 +225,7 @@ async def test_an_erased_customer_is_a_tombstone_at_any_moment(
 ) -> None:
     await some_history(store)
     eraser = Eraser(store.events, store.database, store.master_keys, None)
-    await eraser.erase(Erased(M1, C1), Request(b"{}"))
+    await eraser.erase(CustomerKey(M1, C1), Request(b"{}"))
     gone = {"id": C1, "object": "customer", "deleted": True}
     assert lines(await command_line.run("replay", "--merchant", M1))[0] == gone
     rows = await store.select("SELECT recorded_at FROM events.customer_events WHERE position = 1")

@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 from events import rewrapping
+from events.customer_key import CustomerKey
 from events.errors import MasterKeyMismatch
 from events.key_checks import check_master_keys, use_versions
 from events.master_keys import MasterKeys
 from events.queries import WRAPPED_KEYS_PAGE
-from events.rewrapping import api_keys_by_version, count_data_keys, rewrap
+from events.rewrapping import api_keys_by_version, estimate_data_keys, rewrap
+from service.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.commands import customers
-from tests.support.databases import TestDatabase
+from tests.support.databases import TestDatabase, run_sql
 from tests.support.ledger import check_ledger
-from tests.support.store import C1, C2, C3, M1, Store, customer_id, opened_store
+from tests.support.store import C1, C2, C3, M1, Store, connected, customer_id, opened_store
 
 OLD = MasterKeys.generate_text(1)
 BOTH = OLD + MasterKeys.generate_text(2)
@@ -74,7 +76,6 @@ async def test_every_data_key_is_wrapped_anew_while_processes_of_either_kind_go_
             await store.create(customer_id(number), JOHN | {"email": f"{number}@example.com"})
         await store.erase(customer_id(3))
         both.wrap_with(2)
-        assert await count_data_keys(store.admin) == 5
         assert await rewrapped(store, both) == [(2, 2), (2, 1), (1, 1)]
         await store.update(customer_id(0), name="Written by one that wraps with the old version")
         await store.create(customer_id(9), JOHN)
@@ -86,6 +87,16 @@ async def test_every_data_key_is_wrapped_anew_while_processes_of_either_kind_go_
         assert await rewrapped(store, both) == [(2, 0), (2, 0), (2, 1)]
         assert await rewrapped(store, both) == [(2, 0), (2, 0), (2, 0)]
     await check_ledger(ledgers.admin_url, both, published=False)
+
+
+async def test_how_many_data_keys_there_are_is_estimated_without_looking_at_them(store: Store) -> None:
+    assert await estimate_data_keys(store.admin) is None
+    await store.create(C1, JOHN)
+    await store.create(C2, ACME)
+    await run_sql(store.admin_url, "ANALYZE events.customer_keys")
+    async with connected(store.admin_url) as other, other.transaction():
+        await other.execute("LOCK TABLE events.customer_keys")
+        assert await estimate_data_keys(store.admin) == 2
 
 
 async def test_a_key_that_is_destroyed_while_it_is_wrapped_anew_stays_destroyed(
@@ -152,3 +163,15 @@ async def test_for_a_master_key_in_a_variable_the_line_to_add_is_printed(ledgers
     told, line = said.splitlines()
     assert "add this line to it" in told
     assert MasterKeys.from_text(OLD + line).versions == [1, 2]
+
+
+async def test_a_customer_whose_data_key_is_wrapped_by_a_version_that_is_not_given_is_not_erased(
+    ledgers: TestDatabase,
+) -> None:
+    async with opened_store(ledgers, keys=MasterKeys.from_text(OLD)) as store:
+        await store.create(C1, JOHN)
+        await store.select("UPDATE events.customer_keys SET master_version = 2")
+        eraser = Eraser(store.events, store.database, store.master_keys, None)
+        with pytest.raises(MasterKeyMismatch, match=r"version 2 is not among those given: \[1\]"):
+            await eraser.erase(CustomerKey(M1, C1), Request(b"{}"))
+        assert await wrapped_by(store) == {C1: 2}

@@ -113,5 +113,7 @@ async def test_the_application_has_no_right_to_events_but_reading_and_appending(
         "events.follow_stream",
         "events.mark_published",
         "events.mark_published_until",
+        "events.note_cleaned",
         "events.put_back_after",
+        "projections.drop_abandoned_shadows",
     }

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from events.audit import each_ledger, verify_ledger
-from events.checkpoint import Checkpoint, public_keys
+from events.audit import verify_ledger
+from events.checkpoint import Checkpoint
 from events.checkpointing import sign_ledger
 from events.database import Database
 from events.ledger import first_hash, next_hash
+from events.ledgers import each_ledger
+from events.signing import public_keys
 from events.verification import Finding, leaf_of
 from tests.support.cases import JOHN
 from tests.support.databases import run_sql

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import orjson
@@ -12,6 +13,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
+from events.master_keys import MasterKeys
 from service.auth import Caller
 from service.call import Call
 from service.errors import (
@@ -22,7 +24,7 @@ from service.errors import (
     RateLimited,
     UnsupportedMediaType,
 )
-from service.idempotency import key_digest
+from service.idempotency import Digests
 from service.operation import JSON, MERGE_PATCH, Body
 from service.rate_limit import Bucket
 from service.services import Services
@@ -31,7 +33,8 @@ from tests.support.cases import MERCHANT
 CALLER = Caller("key_1", MERCHANT, active=True, scopes=frozenset({"write"}), networks=())
 BODY_LIMIT = 1000  # bytes
 BODY = b'{"name":"J"}'
-NO_SERVICES = cast("Services", None)  # reading a request needs none
+DIGESTS = Digests(MasterKeys.from_text(MasterKeys.generate_text()))
+SERVICES = cast("Services", SimpleNamespace(digests=DIGESTS))  # reading a request needs no others
 
 
 def call(
@@ -49,7 +52,7 @@ def call(
     payload.feed_eof()
     request = make_mocked_request(method, path, given, payload=payload)
     types = (JSON, MERGE_PATCH) if method == "PATCH" else (JSON,)
-    return Call(request, "req_1", NO_SERVICES, CALLER, Body(None, types, BODY_LIMIT))
+    return Call(request, "req_1", SERVICES, CALLER, Body(None, types, BODY_LIMIT))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,7 @@ async def test_a_retry_is_the_keys_digest_and_the_same_for_the_same_request() ->
     body = {"name": "J"}
     retry = call(idempotency_key="k").retry(body)
     assert retry is not None
-    assert retry.key == key_digest("k")
+    assert retry.key == DIGESTS.of_key("k")
     assert call(idempotency_key='"k"').retry(body) == retry
     assert call().retry(body) is None
 
@@ -189,7 +192,7 @@ async def test_of_an_idempotency_key_only_the_beginning_of_its_digest_is_recorde
     made = call(idempotency_key="order-of-jane@example.org")
     told = made.metadata(made.retry({}))
     assert b"jane" not in told
-    assert orjson.loads(told)["idempotencyKeyHash"] == key_digest("order-of-jane@example.org").hex()[:16]
+    assert orjson.loads(told)["idempotencyKeyHash"] == DIGESTS.of_key("order-of-jane@example.org").hex()[:16]
 
 
 async def test_of_a_request_nothing_of_its_body_is_recorded() -> None:
@@ -198,7 +201,7 @@ async def test_of_a_request_nothing_of_its_body_is_recorded() -> None:
 
 async def test_a_request_can_be_counted_as_more_than_one() -> None:
     bucket = Bucket(500, lambda: 1000.0)
-    batch = Call(call().request, "req_1", NO_SERVICES, CALLER, None, bucket)
+    batch = Call(call().request, "req_1", SERVICES, CALLER, None, bucket)
     batch.spend(99)
     assert bucket.state("1") == '"default";r=901;t=1'
     with pytest.raises(RateLimited):

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.master_keys import MasterKeys
 from service.errors import InvalidRequest
-from service.idempotency import fingerprint, key_digest, key_text
+from service.idempotency import Digests, key_text
 
 printable = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=255)
+FIRST, SECOND = MasterKeys.generate_text(1), MasterKeys.generate_text(2)
+DIGESTS = Digests(MasterKeys.from_text(FIRST))
 BODY = {"email": "a@example.com", "name": "A"}
 
 
 def digest(method: str = "POST", path: str = "/v1/customers", query: Any = (), body: Any = BODY) -> bytes:
-    return fingerprint(method, path, query, body)
+    return DIGESTS.of_request(method, path, query, body)
 
 
-def test_a_key_becomes_the_sha256_of_its_text() -> None:
-    assert key_digest("k-1") == sha256(b"k-1").digest()
+def test_digests_stay_the_same_when_a_newer_master_key_is_in_use() -> None:
+    rotated = Digests(MasterKeys.from_text(FIRST + SECOND))
+    assert rotated.of_key("k-1") == DIGESTS.of_key("k-1")
+    assert rotated.of_request("POST", "/", [], BODY) == DIGESTS.of_request("POST", "/", [], BODY)
+
+
+def test_who_does_not_have_the_master_key_cannot_try_guesses_on_digests() -> None:
+    guessed = Digests(MasterKeys.from_text(SECOND))
+    assert guessed.of_key("k-1") != DIGESTS.of_key("k-1")
+    assert guessed.of_request("POST", "/", [], BODY) != DIGESTS.of_request("POST", "/", [], BODY)
 
 
 @given(printable)

@@ -10,12 +10,13 @@ from typing import Any
 import orjson
 import pytest
 
-from events.checkpoint import Statement, public_key, read_checkpoint, sign
+from events.checkpoint import Statement, read_checkpoint, sign
 from events.errors import CheckpointUnreadable
 from events.history_proof import event_members
 from events.ledger import first_hash
 from events.master_keys import MasterKeys
 from events.merkle import Tree, inclusion_proof, nodes_over
+from events.signing import public_key
 from events.verification import LedgerRow, Place, beginning, follow, leaf_of
 from service.openapi.examples import LEDGER
 from tests.support.proving import load_script

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -75,3 +76,26 @@ async def test_work_that_loses_a_cancellation_ends_all_the_same() -> None:
         await asyncio.wait([working])
     assert working.cancelled()
     assert lost == 2
+
+
+async def test_a_failure_in_the_moment_of_the_cancellation_is_not_complained_of() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    began = asyncio.Event()
+
+    async def attempt() -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise BrokerRefused("waiting for the stream INVOICES", 404) from None
+
+    working = asyncio.create_task(supervised("work", attempt))
+    async with asyncio.timeout(10):
+        await began.wait()
+        working.cancel()
+        await asyncio.wait([working])
+    assert working.cancelled()
+    del working
+    gc.collect()
+    assert complaints == []

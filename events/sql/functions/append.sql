@@ -35,16 +35,16 @@ END
 $$;
 
 -- Erasure: the data key is destroyed, and the snapshots it sealed go. The key's row stays, and tells that this was
--- done here and is no loss.
+-- done here and is no loss; where it was lost before, there is one from now on, of no version of the master key.
 CREATE OR REPLACE FUNCTION events.destroy_key(merchant text, customer text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE events.customer_keys AS k
-    SET wrapped_key = NULL
-    WHERE k.merchant_id = merchant AND k.customer_id = customer;
+    INSERT INTO events.customer_keys (merchant_id, customer_id, wrapped_key, master_version)
+    VALUES (merchant, customer, NULL, 0)
+    ON CONFLICT (merchant_id, customer_id) DO UPDATE SET wrapped_key = NULL;
 
     DELETE FROM events.customer_snapshots AS s
     WHERE s.originator_id = customer AND s.merchant_id = merchant;

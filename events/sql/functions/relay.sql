@@ -19,6 +19,15 @@ BEGIN ATOMIC
     DELETE FROM events.outbox AS o WHERE o.notification_id = ANY (dropped);
 END;
 
+-- Erasures up to this notification id are done in the stream.
+CREATE OR REPLACE FUNCTION events.note_cleaned(until bigint)
+RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE events.relay_state SET erasures_cleaned = until;
+END;
+
 -- A stream is followed from here on: this one, which ends with this sequence and id.
 CREATE OR REPLACE FUNCTION events.follow_stream(created text, stream_sequence bigint, stream_id text)
 RETURNS void
@@ -74,6 +83,8 @@ REVOKE ALL ON FUNCTION events.mark_published(bigint[], bigint, text) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION events.drop_from_outbox(bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION events.note_cleaned(bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.mark_published_until(text[], bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.follow_stream(text, bigint, text) FROM PUBLIC;
@@ -83,6 +94,8 @@ REVOKE ALL ON FUNCTION events.put_back_after(text[], bigint[], integer) FROM PUB
 GRANT EXECUTE ON FUNCTION events.mark_published(bigint[], bigint, text) TO customers_app;
 
 GRANT EXECUTE ON FUNCTION events.drop_from_outbox(bigint[]) TO customers_app;
+
+GRANT EXECUTE ON FUNCTION events.note_cleaned(bigint) TO customers_app;
 
 GRANT EXECUTE ON FUNCTION events.mark_published_until(text[], bigint[]) TO customers_app;
 

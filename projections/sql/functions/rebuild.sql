@@ -1,5 +1,6 @@
 -- Read models made anew beside the live ones: shadows of their tables in a schema of their own, under the same names,
--- which take the live ones' places in one transaction. For the administrator's role alone: it takes DDL.
+-- which take the live ones' places in one transaction. For the administrator's role alone, since it takes DDL, but for
+-- the clearing away of what a killed run left.
 
 -- An empty schema for shadows. What an interrupted run left behind goes. `run` tells this run from others.
 CREATE OR REPLACE FUNCTION projections.begin_rebuild(run text) RETURNS void
@@ -9,6 +10,11 @@ AS $$
 BEGIN
     DROP SCHEMA IF EXISTS projections_rebuilt CASCADE;
     CREATE SCHEMA projections_rebuilt;
+    -- Whoever rebuilds: it is the owner of the functions below who clears away.
+    EXECUTE format(
+        'ALTER SCHEMA projections_rebuilt OWNER TO %s',
+        (SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'projections')
+    );
     CREATE TABLE projections_rebuilt.run (id text PRIMARY KEY);
     INSERT INTO projections_rebuilt.run VALUES (run);
 END
@@ -142,6 +148,27 @@ BEGIN
     FOR EACH STATEMENT EXECUTE FUNCTION projections_rebuilt.note();
 END
 $$;
+
+-- What a killed rebuild left behind goes, unless one is under way: it holds values of people who may be erased since.
+-- True if there was something. Waits for nobody longer than 100 ms.
+CREATE OR REPLACE FUNCTION projections.drop_abandoned_shadows(rebuild_lock bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+SET lock_timeout = '100ms'
+AS $$
+BEGIN
+    IF to_regnamespace('projections_rebuilt') IS NULL OR NOT pg_try_advisory_xact_lock(rebuild_lock) THEN
+        RETURN false;
+    END IF;
+    DROP SCHEMA IF EXISTS projections_rebuilt CASCADE;
+    RETURN true;
+END
+$$;
+
+REVOKE ALL ON FUNCTION projections.drop_abandoned_shadows(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION projections.drop_abandoned_shadows(bigint) TO customers_app;
 
 REVOKE ALL ON FUNCTION projections.begin_rebuild(text) FROM PUBLIC;
 
