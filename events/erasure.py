@@ -18,7 +18,7 @@ from events.database import Database, Row
 from events.mapper import from_microseconds
 from events.master_keys import MasterKeys
 from events.message import rfc3339
-from events.queries import ERASURES_PAGE, LAST_EVENT_OF, NOT_ERASED
+from events.queries import ARE_ERASED, ERASURES_PAGE, LAST_EVENT_OF
 from events.signing import is_signed, sign
 
 OBJECT = "erasure_certificate"
@@ -49,14 +49,19 @@ async def all_certificates(
         yield [_certificate(master_keys, row) for row in own]
 
 
-async def not_erased(database: Database, customers: Sequence[CustomerKey]) -> list[CustomerKey]:
-    """Those of these customers that the database has, and not as erased. Raises StoreError."""
-    found: list[CustomerKey] = []
+async def are_erased(database: Database, customers: Sequence[CustomerKey]) -> dict[CustomerKey, bool]:
+    """Those of these customers that the database has, and whether as erased. Raises StoreError."""
+    found: dict[CustomerKey, bool] = {}
     for first in range(0, len(customers), PAGE):
         columns = zip(*customers[first : first + PAGE], strict=True)
-        rows = await database.fetch(NOT_ERASED, *map(list, columns))
-        found += [CustomerKey(*row) for row in rows]
+        rows = await database.fetch(ARE_ERASED, *map(list, columns))
+        found |= {CustomerKey(row["merchant_id"], row["customer_id"]): row["is_erased"] for row in rows}
     return found
+
+
+async def has_erasures(database: Database) -> bool:
+    """Whether anybody was erased in this database. Raises StoreError."""
+    return any(map(_tells_of_erasure, await database.fetch(ERASURES_PAGE, "", "", PAGE)))
 
 
 def is_certificate(told: Certificate, public_keys: Collection[bytes]) -> bool:

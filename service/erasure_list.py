@@ -11,17 +11,33 @@ import fcntl
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
+import structlog
 
 from events.customer_key import CustomerKey
 from events.database import Database
-from events.erasure import Certificate, all_certificates, is_certificate, not_erased
+from events.erasure import Certificate, all_certificates, are_erased, has_erasures, is_certificate
 from events.errors import StoreUnavailable
 from events.master_keys import MasterKeys
 from events.signing import public_keys
+from events.strict_json import shown
 from service.durable import sync_directory
 from service.errors import StartupError
+
+log = structlog.get_logger(__name__)
+
+
+SHOWN_LENGTH = 200
+"""Code points of a line that is cut: ids come first."""
+
+
+class Cut(NamedTuple):
+    """A line without its end: its number, and what there is of it."""
+
+    number: int
+    shown: str
 
 
 class ErasureNotListed(StoreUnavailable):
@@ -51,11 +67,23 @@ class ErasureList:
 async def prove_erasures(path: Path | None, url: str, master_keys: MasterKeys) -> None:
     """Refuse a database, by its URL, that has somebody back whom the list tells to be erased, as `open_list`.
 
-    For processes that erase nobody. Nothing happens where there is no list.
+    For processes that erase nobody.
     """
-    if path is not None:
-        async with Database.connect(url, size=1) as database:
+    async with Database.connect(url, size=1) as database:
+        if path is None:
+            await warn_of_no_list(database)
+        else:
             await open_list(path, database, master_keys)
+
+
+async def warn_of_no_list(database: Database) -> None:
+    """Log that no list is kept, if anybody was erased in this database."""
+    if await has_erasures(database):
+        log.warning(
+            "no_erasure_list",
+            reason="customers were erased here, and CUSTOMERS_ERASURE_LIST is not set: after a backup is "
+            "restored nothing tells that they are back",
+        )
 
 
 async def open_list(path: Path, database: Database, master_keys: MasterKeys) -> ErasureList:
@@ -65,10 +93,10 @@ async def open_list(path: Path, database: Database, master_keys: MasterKeys) -> 
         StartupError: it cannot be used, or it tells of erasures that the database does not have. StoreError.
     """
     customers = await asyncio.to_thread(read_list, path, master_keys)
-    undone = await not_erased(database, customers)
+    undone = list((await are_erased(database, customers)).values()).count(False)
     if undone:
         raise StartupError(
-            f"this database has {len(undone)} of the customers back that {path} lists as erased (was a "
+            f"this database has {undone} of the customers back that {path} lists as erased (was a "
             f"backup restored?): run `customers erase --reapply {path}` first"
         )
     listed = ErasureList(path, customers)
@@ -86,18 +114,12 @@ async def open_list(path: Path, database: Database, master_keys: MasterKeys) -> 
 def read_list(path: Path, master_keys: MasterKeys) -> list[CustomerKey]:
     """The customers that the list tells of, each once, in its order; none if there is no file yet.
 
-    A last line without its end was never acknowledged, and is passed over. Raises StartupError: it cannot be
-    read, or a line is no certificate signed by one of the master keys.
+    A last line without its end was never acknowledged, and is passed over; `cut_line` tells of it. Raises
+    StartupError: it cannot be read, or a line is no certificate signed by one of the master keys.
     """
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StartupError(f"the list of erasures {path} cannot be read: {error.strerror}") from None
     keys = public_keys(master_keys)
     found: dict[CustomerKey, None] = {}
-    for number, line in enumerate(text.split(b"\n")[:-1], 1):
+    for number, line in enumerate(_lines(path)[:-1], 1):
         try:
             told = orjson.loads(line)
         except ValueError:
@@ -109,6 +131,22 @@ def read_list(path: Path, master_keys: MasterKeys) -> list[CustomerKey]:
             )
         found[erased_by(told)] = None
     return list(found)
+
+
+def cut_line(path: Path) -> Cut | None:
+    """The last line if its end is missing. Raises StartupError: the list cannot be read."""
+    lines = _lines(path)
+    return Cut(len(lines), shown(lines[-1].decode(errors="replace"), SHOWN_LENGTH)) if lines[-1] else None
+
+
+def _lines(path: Path) -> list[bytes]:
+    """The lines, and after the last end of one what comes then."""
+    try:
+        return path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return [b""]
+    except OSError as error:
+        raise StartupError(f"the list of erasures {path} cannot be read: {error.strerror}") from None
 
 
 def erased_by(certificate: Certificate) -> CustomerKey:

@@ -25,8 +25,7 @@ def read_moment(text: str) -> int:
         return read_rfc3339(text)
     except ValueError:
         raise ValueError(
-            "must be Unix seconds, such as 1706554800, or a time of RFC 3339, such as 2024-01-29T19:00:00.5Z "
-            "(in a URL the + of an offset is %2B)"
+            "must be Unix seconds, such as 1706554800, or a time of RFC 3339, such as 2024-01-29T19:00:00.5Z"
         ) from None
 
 
@@ -34,7 +33,8 @@ def _parameter(text: str) -> int:
     try:
         return read_moment(text)
     except ValueError as error:
-        raise must(str(error).removeprefix("must ")) from None
+        sentence = str(error).removeprefix("must ")
+        raise must(f"{sentence} (in a URL the + of an offset is %2B)") from None
 
 
 Moment = Annotated[

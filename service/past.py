@@ -55,12 +55,11 @@ async def get_past_customer(call: Call, customer_id: str, asked: GetParameters) 
     version = asked.version
     if asked.as_of is not None:
         version = await version_at(call.services.database, call.merchant_id, customer_id, asked.as_of)
-    if not version:
-        raise CustomerNotFound
-    loaded = await call.services.store.load(Wanted(call.merchant_id, customer_id, last_version=version))
-    customer = loaded.customer
-    if customer is None or customer.version != version:
-        raise CustomerNotFound
-    if customer.erased:
+    # Before the first version too: whether it is erased shows at any.
+    wanted = Wanted(call.merchant_id, customer_id, last_version=version or 1)
+    customer = (await call.services.store.load(wanted)).customer
+    if customer is not None and customer.erased:
         raise CustomerErased
+    if not version or customer is None or customer.version != version:
+        raise CustomerNotFound
     return respond_unless_known(call, rendered(customer), etag(version))

@@ -43,6 +43,13 @@ class Stretch(NamedTuple):
     up_to: str
 
 
+class Outcome(NamedTuple):
+    """How many customers were looked at (and written, if that was asked), and what is wrong."""
+
+    customers: int
+    complaints: list[str]
+
+
 async def write_customers(
     database: Database,
     master_keys: MasterKeys,
@@ -51,24 +58,29 @@ async def write_customers(
     tell: Tell,
     *,
     with_tombstones: bool,
-) -> list[str]:
+) -> Outcome:
     """Write a line a customer; which ones could not be read. Raises StoreError."""
+    written = 0
     unreadable: list[str] = []
     async for stretch in _stretches(database, master_keys, chosen, tell):
         whole = [row for row in stretch.rows if row.customer_id not in stretch.unreadable]
-        output.writelines(row.body + b"\n" for row in whole if with_tombstones or not row.deleted)
+        lines = [row.body + b"\n" for row in whole if with_tombstones or not row.deleted]
+        output.writelines(lines)
+        written += len(lines)
         unreadable += _sentences(stretch)
-    return unreadable
+    return Outcome(written, unreadable)
 
 
 async def compare_customers(
     database: Database, master_keys: MasterKeys, chosen: Selection, tell: Tell
-) -> list[str]:
+) -> Outcome:
     """How the read model differs from the events, a sentence a customer. Raises StoreError."""
+    compared = 0
     complaints: list[str] = []
     found: list[Difference] = []
     more = 0
     async for stretch in _stretches(database, master_keys, chosen, tell):
+        compared += len(stretch.rows)
         complaints += _sentences(stretch)
         async for one in _differences(database, chosen, stretch):
             if len(found) < MOST_DIFFERENCES:
@@ -78,7 +90,7 @@ async def compare_customers(
     complaints += [
         f"{one.customer_id}: {one.what}" for one in await _again(database, master_keys, chosen, found)
     ]
-    return complaints + ([f"and {more} more"] if more else [])
+    return Outcome(compared, complaints + ([f"and {more} more"] if more else []))
 
 
 async def _differences(database: Database, chosen: Selection, stretch: Stretch) -> AsyncIterator[Difference]:

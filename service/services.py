@@ -26,7 +26,7 @@ from projections.freshness import Freshness
 from service.auth import Authenticator
 from service.client_address import Networks
 from service.erasing import Eraser
-from service.erasure_list import open_list
+from service.erasure_list import open_list, warn_of_no_list
 from service.idempotency import Digests
 from service.locks import KeyedLocks
 from service.rate_limit import RateLimits
@@ -89,7 +89,9 @@ async def open_services(
             )
         )
         listed = None
-        if settings.erasure_list is not None:
+        if settings.erasure_list is None:
+            await warn_of_no_list(database)
+        else:
             listed = await open_list(settings.erasure_list, database, master_keys)
         customers = await stack.enter_async_context(
             CustomerReader.open(

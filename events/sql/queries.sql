@@ -256,15 +256,14 @@ CROSS JOIN LATERAL (
 ) AS e
 ORDER BY k.merchant_id, k.customer_id;
 
--- not_erased: of these customers, those that are there and not erased; LIMIT makes each a look-up of its own, however it is planned
-SELECT w.merchant_id, w.customer_id
+-- are_erased: of these customers, those that are there, and whether they are erased; LIMIT makes each a look-up of its own, however it is planned
+SELECT w.merchant_id, w.customer_id, k.is_erased
 FROM unnest($1::text[], $2::text[]) AS w (merchant_id, customer_id)
 CROSS JOIN LATERAL (
-    SELECT
+    SELECT c.wrapped_key IS NULL AS is_erased
     FROM events.customer_keys AS c
     WHERE c.merchant_id = w.merchant_id
         AND c.customer_id = w.customer_id
-        AND c.wrapped_key IS NOT NULL
     LIMIT 1
 ) AS k;
 

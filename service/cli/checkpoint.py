@@ -20,6 +20,7 @@ from events.master_keys import MasterKeys
 from events.signing import public_key, write_public_key
 from service.cli.options import DataDir, MerchantId, ToFile
 from service.cli.running import run
+from service.cli.verify import counted
 from service.cli.writing import appended
 from service.databases import find_database, find_nats
 from service.errors import StartupError
@@ -44,15 +45,18 @@ def checkpoint(
     """Sign the state of every ledger (or one): a line of JSON each, to be kept where nobody can change it.
 
     `customers verify --checkpoint FILE` compares them with the ledgers later. A broken ledger is not signed.
-    --to adds to what the file has.
+    --to adds to what the file has, and nothing twice.
     """
     settings = load_settings(data_dir=data_dir)
     master_keys = load_master_keys(settings)
     if show_key:
         typer.echo(run(_public_key(settings, master_keys)))
         return
-    with appended(to) as write:
-        broken = run(_sign(settings, master_keys, merchant_id, write, publish=publish))
+    with appended(to) as lines:
+        broken = run(_sign(settings, master_keys, merchant_id, lines.add, publish=publish))
+    if to is not None:
+        again = f", {lines.old} there already" if lines.old else ""
+        typer.echo(f"{counted(lines.new, 'checkpoint')} written to {to}{again}", err=True)
     for reason in broken:
         typer.echo(f"customers: {reason}", err=True)
     if broken:

@@ -18,7 +18,7 @@ from rich.progress import track
 
 from events.customer_key import CustomerKey
 from events.database import Database
-from events.erasure import Certificate, not_erased
+from events.erasure import Certificate, are_erased
 from events.key_checks import check_master_keys
 from events.store import EventStore
 from service.api_error import ApiError
@@ -29,7 +29,7 @@ from service.clock import new_command_id, new_request_id
 from service.data_directory import DataDirectory
 from service.databases import find_database, named_database
 from service.erasing import Eraser, Request
-from service.erasure_list import ErasureList, open_list, read_list
+from service.erasure_list import Cut, ErasureList, cut_line, open_list, read_list
 from service.errors import StartupError
 from service.master_key import load_master_keys
 from service.settings import Settings, load_settings
@@ -45,15 +45,27 @@ class Report(NamedTuple):
     listed: int
     again: int
     """Erased now."""
+    already: int
+    """Erased in this database before."""
     unknown: int
-    """Not in this database, or erased in it."""
+    """Not in this database."""
+    cut: Cut | None
+    """The line of the list whose end is missing."""
 
 
 def erase(
-    customer_id: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    customer_id: Annotated[
+        str | None, typer.Argument(metavar="CUS_ID", help="The customer.", show_default=False)
+    ] = None,
     data_dir: DataDir = None,
     merchant_id: Annotated[
-        str | None, typer.Option("--merchant", help="Whose customer it is.", show_default=False)
+        str | None,
+        typer.Option(
+            "--merchant",
+            metavar="MER_ID",
+            help="Whose customer it is; needed with CUS_ID.",
+            show_default=False,
+        ),
     ] = None,
     yes: Yes = False,
     reapply: Annotated[
@@ -67,12 +79,22 @@ def erase(
         ),
     ] = None,
 ) -> None:
-    """Erase a customer for good and print the certificate. Nothing brings the person back."""
+    """Erase a customer for good and print the certificate. Nothing brings the person back.
+
+    Who is erased again by --reapply has a second certificate, which fits the ledger as it is now.
+    """
     settings = load_settings(data_dir=data_dir)
     if reapply is not None:
         if customer_id or merchant_id:
             raise typer.BadParameter("--reapply takes whom to erase from its file alone")
-        typer.echo(told(run(_reapply(settings, reapply))))
+        report = run(_reapply(settings, reapply))
+        typer.echo(told(report))
+        if report.cut is not None:
+            raise StartupError(
+                f"line {report.cut.number} is cut: {reapply} is not whole. Whom that line and any after it "
+                "tell of was not erased again: apply a whole copy, too. "
+                f"What there is of it: {report.cut.shown}"
+            )
         return
     if customer_id is None or merchant_id is None:
         raise typer.BadParameter("name a customer and, by --merchant, whose it is; or give --reapply FILE")
@@ -83,8 +105,8 @@ def erase(
 def told(report: Report) -> str:
     """A report as one line."""
     return (
-        f"{report.listed} listed: {report.again} erased again, "
-        f"{report.unknown} erased already or not in this database"
+        f"{report.listed} listed: {report.again} erased again, {report.already} erased already, "
+        f"{report.unknown} not in this database"
     )
 
 
@@ -102,16 +124,23 @@ async def _erase(settings: Settings, erased: CustomerKey) -> Certificate:
 async def _reapply(settings: Settings, path: Path) -> Report:
     master_keys = load_master_keys(settings)
     customers = read_list(path, master_keys)
+    cut = cut_line(path)
+    if not customers and cut is None:
+        raise StartupError(
+            f"{path} tells of no erasure: nobody was erased again. Is it the right file, and whole?"
+        )
     # The new certificates are of new events: the list gets them although it has the customers.
     listed = ErasureList(settings.erasure_list or path, ())
     async with _database(settings) as url, Database.connect(url) as db:
         await check_master_keys(db, master_keys)
-        undone = await not_erased(db, customers)
+        known = await are_erased(db, customers)
+        undone = [one for one, is_erased in known.items() if not is_erased]
         async with EventStore.open(url, db, master_keys) as store:
             eraser = Eraser(store, db, master_keys, listed)
             for erased in _with_progress(undone):
                 await _certificate(eraser, erased)
-    return Report(len(customers), len(undone), len(customers) - len(undone))
+    already = len(known) - len(undone)
+    return Report(len(customers), len(undone), already, len(customers) - len(known), cut)
 
 
 async def _certificate(eraser: Eraser, erased: CustomerKey) -> Certificate:

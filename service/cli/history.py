@@ -14,16 +14,13 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from events.database import Database
 from events.history import History, open_history
-from events.history_proof import merchants_of
-from events.ids import CUSTOMER_PREFIX, is_id
 from events.strict_json import shown
-from service.cli.options import CustomerId, DataDir, MerchantId
+from service.cli.options import CustomerId, DataDir, OwnerId
+from service.cli.owners import check_customer_id, owner_of
 from service.cli.running import run
 from service.cli.tables import WIDTH
 from service.databases import find_database
-from service.errors import StartupError
 from service.history_items import history_items
 from service.master_key import load_master_keys
 from service.settings import Settings, load_settings
@@ -39,12 +36,11 @@ AsLines = Annotated[
 def history(
     customer_id: CustomerId,
     data_dir: DataDir = None,
-    merchant_id: MerchantId = None,
+    merchant_id: OwnerId = None,
     as_json: AsLines = False,
 ) -> None:
     """Show what happened to a customer: when, by whom, and what it changed. Oldest first."""
-    if not is_id(CUSTOMER_PREFIX, customer_id):
-        raise typer.BadParameter(f"{shown(customer_id)} is no customer's id")
+    check_customer_id(customer_id)
     run(_show(load_settings(data_dir=data_dir), customer_id, merchant_id, as_json))
 
 
@@ -52,23 +48,12 @@ async def _show(settings: Settings, customer_id: str, merchant_id: str | None, a
     url = find_database(settings).application
     console = Console(width=WIDTH, highlight=False, markup=False, soft_wrap=True)
     async with open_history(url, load_master_keys(settings)) as reader:
-        owner = await _owner(reader.database, customer_id, merchant_id)
+        owner = await owner_of(reader.database, customer_id, merchant_id)
         async for item in _items(reader, owner, customer_id):
             if as_json:
                 sys.stdout.write(item.decode() + "\n")
             else:
                 console.print(timeline_entry(orjson.loads(item)))
-
-
-async def _owner(database: Database, customer_id: str, merchant_id: str | None) -> str:
-    """Whose customer it is. Raises StartupError unless there is exactly one, or the one named."""
-    owners = await merchants_of(database, customer_id)
-    if merchant_id is None and len(owners) > 1:
-        raise StartupError(f"{customer_id} is a customer of {', '.join(owners)}: choose one with --merchant")
-    if not owners or merchant_id not in {None, *owners}:
-        of = f" of {merchant_id}" if merchant_id else ""
-        raise StartupError(f"there is no customer {customer_id}{of}")
-    return merchant_id or owners[0]
 
 
 async def _items(reader: History, merchant_id: str, customer_id: str) -> AsyncIterator[bytes]:

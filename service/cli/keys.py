@@ -12,7 +12,7 @@ from events.database import Database
 from events.key_checks import check_master_keys
 from service.api_keys import ApiKey, create_key, limit_key, list_keys, revoke_key
 from service.cli import rotate_master
-from service.cli.options import AsJson, DataDir
+from service.cli.options import AsJson, DataDir, MerchantId
 from service.cli.running import run
 from service.cli.tables import moment, show
 from service.databases import find_database
@@ -24,6 +24,10 @@ from service.settings import Settings, load_settings
 app = typer.Typer(help="Create, list, limit and revoke API keys; renew the master key.", no_args_is_help=True)
 
 COLUMNS = ("id", "merchant", "name", "scopes", "from", "limit", "created", "revoked")
+
+KeyId = Annotated[
+    str, typer.Argument(metavar="KEY_ID", help="The key's id, as `list` shows it.", show_default=False)
+]
 
 
 class Scope(StrEnum):
@@ -45,7 +49,9 @@ app.add_typer(rotate_master.app, name="rotate-master")
 
 @app.command("create")
 def create(
-    merchant_id: str,
+    merchant_id: Annotated[
+        str, typer.Argument(metavar="MER_ID", help="Whose key it is.", show_default=False)
+    ],
     data_dir: DataDir = None,
     name: Annotated[str, typer.Option(help="What the key is for.")] = "key",
     scope: Annotated[list[Scope] | None, typer.Option(help="May be repeated (default: read, write).")] = None,
@@ -69,9 +75,7 @@ def create(
 @app.command("list")
 def list_(
     data_dir: DataDir = None,
-    merchant_id: Annotated[
-        str | None, typer.Option("--merchant", help="One merchant's only.", show_default=False)
-    ] = None,
+    merchant_id: MerchantId = None,
     as_json: AsJson = False,
 ) -> None:
     """List keys, revoked ones too; never their texts."""
@@ -81,21 +85,24 @@ def list_(
 
 @app.command("limit")
 def limit(
-    key_id: str,
+    key_id: KeyId,
     rate_limit: Annotated[
-        int, typer.Argument(min=0, max=HIGHEST_RATE, help="Requests a second at each process; 0: no limit.")
+        int,
+        typer.Argument(
+            metavar="RATE", min=0, max=HIGHEST_RATE, help="Requests a second at each process; 0: no limit."
+        ),
     ],
     data_dir: DataDir = None,
 ) -> None:
-    """Change a key's rate limit (its `key_…` id, see `list`); every process knows within 30 seconds."""
+    """Change a key's rate limit; every process knows within 30 seconds."""
     if not run(_limit(load_settings(data_dir=data_dir), key_id, rate_limit)):
         raise StartupError(f"there is no key {key_id} in force")
     typer.echo(f"{key_id}: {rate_limit} requests a second" if rate_limit else f"{key_id}: no limit")
 
 
 @app.command("revoke")
-def revoke(key_id: str, data_dir: DataDir = None) -> None:
-    """Refuse a key (its `key_…` id, see `list`) from now on; every process knows within 30 seconds."""
+def revoke(key_id: KeyId, data_dir: DataDir = None) -> None:
+    """Refuse a key from now on; every process knows within 30 seconds."""
     if not run(_revoke(load_settings(data_dir=data_dir), key_id)):
         raise StartupError(f"there is no key {key_id} in force")
     typer.echo(f"{key_id} is revoked")

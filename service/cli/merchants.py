@@ -35,7 +35,7 @@ def create(
         typer.Option(
             "--id",
             parser=check_merchant_id,
-            metavar="ID",
+            metavar="MER_ID",
             help="An id of your own (default: a new mer_ id).",
             show_default=False,
         ),
@@ -71,7 +71,10 @@ def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 @app.command("deactivate")
-def deactivate(merchant_id: str, data_dir: DataDir = None) -> None:
+def deactivate(
+    merchant_id: Annotated[str, typer.Argument(metavar="MER_ID", help="The merchant.", show_default=False)],
+    data_dir: DataDir = None,
+) -> None:
     """Refuse all requests of a merchant from now on; its data stays."""
     if not run(_deactivate(load_settings(data_dir=data_dir), merchant_id)):
         raise StartupError(f"there is no active merchant {merchant_id}")

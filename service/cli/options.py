@@ -34,7 +34,16 @@ CustomerId = Annotated[str, typer.Argument(metavar="CUS_ID", help="The customer.
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 MerchantId = Annotated[
     str | None,
-    typer.Option("--merchant", metavar="MER_ID", help="One merchant's only.", show_default=False),
+    typer.Option("--merchant", metavar="MER_ID", help="This merchant's alone.", show_default=False),
+]
+OwnerId = Annotated[
+    str | None,
+    typer.Option(
+        "--merchant",
+        metavar="MER_ID",
+        help="Whose customer it is (needed where several merchants have one of this id).",
+        show_default=False,
+    ),
 ]
 ToFile = Annotated[
     Path | None,

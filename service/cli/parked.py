@@ -10,7 +10,7 @@ import typer
 from events.database import Database
 from projections import billing, customers
 from projections.parking import ParkedRow, Retry, find_parked, list_parked, retry, skip
-from service.cli.options import AsJson, DataDir
+from service.cli.options import AsJson, DataDir, MerchantId
 from service.cli.running import run
 from service.cli.tables import moment, show
 from service.databases import find_database
@@ -35,7 +35,9 @@ COLUMNS = (
     "reason",
 )
 
-Ids = Annotated[list[int] | None, typer.Argument(help="Ids that `list` shows.", show_default=False)]
+Ids = Annotated[
+    list[int] | None, typer.Argument(metavar="ID", help="Ids that `list` shows.", show_default=False)
+]
 All = Annotated[bool, typer.Option("--all", help="All that are parked and not skipped.")]
 
 
@@ -52,9 +54,7 @@ def ways_to_retry(settings: Settings) -> Mapping[str, Retry]:
 def list_(
     data_dir: DataDir = None,
     projection: Annotated[str | None, typer.Option(help="One projection's only.", show_default=False)] = None,
-    merchant_id: Annotated[
-        str | None, typer.Option("--merchant", help="One merchant's only.", show_default=False)
-    ] = None,
+    merchant_id: MerchantId = None,
     as_json: AsJson = False,
 ) -> None:
     """List what is parked or skipped, oldest first; --json shows the messages themselves too."""

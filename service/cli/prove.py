@@ -9,11 +9,12 @@ import typer
 
 from events.checkpoint import Checkpoint
 from events.database import Database
-from events.history_proof import Proof, merchants_of, prove_history
+from events.history_proof import Proof, prove_history
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from service.cli.kept import KeptFile, read_kept
-from service.cli.options import CustomerId, DataDir, MerchantId, ToFile
+from service.cli.options import CustomerId, DataDir, OwnerId, ToFile
+from service.cli.owners import owner_of
 from service.cli.running import run
 from service.cli.writing import written
 from service.databases import find_database
@@ -21,11 +22,14 @@ from service.errors import StartupError
 from service.master_key import load_master_keys
 from service.settings import Settings, load_settings
 
+KEY_INSIDE = "it contains the data key: treat it as personal data"
+NO_KEY_INSIDE = "it contains no data key, since the customer is erased"
+
 
 def prove(
     customer_id: CustomerId,
     data_dir: DataDir = None,
-    merchant_id: MerchantId = None,
+    merchant_id: OwnerId = None,
     to: ToFile = None,
     checkpoint: KeptFile = None,
 ) -> None:
@@ -42,6 +46,9 @@ def prove(
         position = proof.members["checkpoint"]["position"]
         typer.echo(f"customers: signed a new checkpoint, at position {position}", err=True)
     written(to, orjson.dumps(proof.members, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    if to is not None:
+        inside = KEY_INSIDE if proof.members["dataKey"] else NO_KEY_INSIDE
+        typer.echo(f"{to} is written; {inside}", err=True)
 
 
 def _kept(path: Path, merchant_id: str | None) -> list[Checkpoint]:
@@ -61,13 +68,8 @@ async def _prove(
 ) -> Proof:
     async with Database.connect(find_database(settings).application) as database:
         await check_master_keys(database, master_keys)
-        owners = [merchant_id] if merchant_id else await merchants_of(database, customer_id)
-        if len(owners) > 1:
-            raise StartupError(
-                f"{customer_id} is a customer of {', '.join(owners)}: choose one with --merchant"
-            )
-        proof = await prove_history(database, owners[0], customer_id, master_keys, kept) if owners else None
+        owner = await owner_of(database, customer_id, merchant_id)
+        proof = await prove_history(database, owner, customer_id, master_keys, kept)
         if proof is None:
-            of = f" of {merchant_id}" if merchant_id else ""
-            raise StartupError(f"there is no customer {customer_id}{of}")
+            raise StartupError(f"there is no customer {customer_id} of {owner}")
         return proof

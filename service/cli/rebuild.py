@@ -33,7 +33,12 @@ class ReadModel(StrEnum):
     BILLING = "billing"
 
 
-Which = Annotated[ReadModel, typer.Argument(help="The read model to make anew.", show_default=False)]
+Which = Annotated[
+    ReadModel,
+    typer.Argument(
+        metavar="READ_MODEL", help="The one to make anew: customers or billing.", show_default=False
+    ),
+]
 
 
 def rebuild(which: Which, data_dir: DataDir = None) -> None:

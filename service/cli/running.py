@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -11,11 +13,33 @@ import uvloop
 
 T = TypeVar("T")
 
+TERMINATED = 128 + signal.SIGTERM
+"""The exit status that a shell gives to what SIGTERM ended."""
+
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end and return the result; Ctrl-C cancels it."""
+    """Run to the end and return the result; Ctrl-C and SIGTERM cancel it, and end with status 130 or 143."""
+    terminated = threading.Event()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+        try:
+            return runner.run(_until_terminated(work, terminated))
+        except asyncio.CancelledError:
+            if terminated.is_set():
+                sys.exit(TERMINATED)
+            raise
+
+
+async def _until_terminated(work: Coroutine[Any, Any, T], terminated: threading.Event) -> T:
+    task = asyncio.current_task()
+
+    def terminate() -> None:
+        terminated.set()
+        if task is not None:
+            task.cancel()
+
+    if threading.current_thread() is threading.main_thread():  # signals reach no other
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+    return await work
 
 
 def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:

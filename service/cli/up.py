@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from shutil import which
+
 import typer
 
 from service.cli.options import DataDir, Host, Port
@@ -26,10 +30,16 @@ Create a customer:
     -H 'Content-Type: application/json' \\
     -d '{{"email": "jane@example.com", "name": "Jane Roe"}}'
 
-Watch charges and invoices arrive:  customers demo{elsewhere}
+Watch charges and invoices arrive:  {program} demo{elsewhere}
 
 Ctrl-C stops it; the data stays in {directory}.
 """
+
+
+def program() -> str:
+    """What a person types to run this: its name, or the path of its script where the name is not found."""
+    script = Path(sys.argv[0])
+    return "customers" if script.name != "customers" or which("customers") else str(script)
 
 
 def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
@@ -45,6 +55,7 @@ def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
                 key=running.api_key,
                 merchant=running.merchant_id,
                 nats=running.nats_url,
+                program=program(),
                 elsewhere="" if data_dir is None else f" --data-dir {data_dir}",
                 directory=settings.data_dir,
             )

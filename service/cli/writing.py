@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,15 +14,36 @@ from service.durable import secret_stream, write_secret
 from service.errors import StartupError
 
 
+class Lines:
+    """Lines that are written, each once."""
+
+    def __init__(self, write: Callable[[bytes], object], known: Iterable[bytes] = ()) -> None:
+        """`known`: those that are there."""
+        self._write = write
+        self._known = set(known)
+        self.new = 0
+        self.old = 0
+
+    def add(self, line: bytes) -> None:
+        """Write a line unless it is there."""
+        if line in self._known:
+            self.old += 1
+            return
+        self._write(line + b"\n")
+        self._known.add(line)
+        self.new += 1
+
+
 @contextmanager
-def appended(path: Path | None) -> Iterator[Callable[[bytes], None]]:
-    """A way to write lines, after those that the file has. Raises StartupError when it cannot be written."""
+def appended(path: Path | None) -> Iterator[Lines]:
+    """A way to add lines to those that a file has. Raises StartupError when it cannot be read and written."""
     if path is None:
-        yield typer.echo
+        yield Lines(lambda line: typer.echo(line, nl=False))
         return
     try:
-        with path.open("ab") as file:
-            yield lambda line: _write_line(file.write, line)
+        with path.open("a+b") as file:
+            file.seek(0)
+            yield Lines(file.write, file.read().splitlines())
     except OSError as error:
         raise StartupError(f"{path} cannot be written: {error.strerror}") from None
 
@@ -50,7 +71,3 @@ def streamed(path: Path | None) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise StartupError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _write_line(write: Callable[[bytes], int], line: bytes) -> None:
-    write(line + b"\n")

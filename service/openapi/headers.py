@@ -25,7 +25,8 @@ def _always(text: str, example: str, **rules: Any) -> dict[str, Any]:
 OF_REQUESTS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": _string(
         f"Makes the request safe to repeat: 1 to {MAX_KEY_LENGTH} printable ASCII characters of your choice, "
-        'new for each request that is not a retry. `"k"` and `k` are the same key.',
+        'new for each request that is not a retry. `"k"` and `k` are the same key. '
+        "Recorded for ever as a keyed digest: put nothing personal into it.",
         pattern=PATTERN,
     ),
     "If-Match": _string(
@@ -37,7 +38,9 @@ OF_REQUESTS: dict[str, dict[str, Any]] = {
         "Answer 304 without a body if what would be answered has one of these tags (its `ETag`).",
         pattern=_TAGS,
     ),
-    "X-Correlation-Id": _string("Recorded if it is 1 to 64 of `A-Za-z0-9._-`, and else ignored."),
+    "X-Correlation-Id": _string(
+        "Recorded for ever if it is 1 to 64 of `A-Za-z0-9._-`, else ignored: put nothing personal into it."
+    ),
     "traceparent": _string("W3C Trace Context; recorded, or ignored if it is malformed."),
 }
 """As parameters of operations; none is required."""

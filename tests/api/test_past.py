@@ -118,10 +118,9 @@ async def test_the_past_of_an_erased_customer_is_gone(api: RunningApi) -> None:
     customer_id = (await client.created())["id"]
     (moment,) = await moments(api, customer_id)
     await client.request("POST", f"/v1/customers/{customer_id}/erase")
-    for query in ("version=1", "version=2", f"asOf={moment.timestamp():.0f}", "asOf=253402300799"):
+    moments_of_it = (f"asOf={moment.timestamp():.0f}", "asOf=253402300799", "asOf=1")
+    for query in ("version=1", "version=2", "version=99", *moments_of_it):
         assert (await past(client, customer_id, query)).refusal() == (410, "customer_erased"), query
-    assert (await past(client, customer_id, "version=3")).refusal() == (404, "customer_not_found")
-    assert (await past(client, customer_id, "asOf=1")).refusal() == (404, "customer_not_found")
 
 
 async def test_if_none_match_works_on_the_past(api: RunningApi) -> None:

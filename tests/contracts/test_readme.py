@@ -16,7 +16,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from service.cli import app
+from service.cli.commands import app
 from service.settings import PREFIX, Settings
 from tests.support.directories import short_directory
 from tests.support.up import clean_environment, customers_up

@@ -23,7 +23,7 @@ from tests.support.api import Client, Operator, client_session, operating, servi
 from tests.support.commands import customers
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.ledger import check_ledger
-from tests.support.serve import started
+from tests.support.serve import Started, comes_about, started
 
 ALL = frozenset({"read", "write", "erase"})
 TEXT = MasterKeys.generate_text()
@@ -118,6 +118,15 @@ def tear_second_line(path: Path) -> None:
     path.write_bytes(first + second[:100])
 
 
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def tail(path: Path) -> str:
+    """What comes after the last whole line."""
+    return path.read_text().rpartition("\n")[2]
+
+
 @pytest.mark.parametrize("line", ["{}", "[]", "no JSON", ""])
 def test_a_line_that_is_no_certificate_of_ours_is_refused(path: Path, line: str) -> None:
     path.write_text(line + "\n")
@@ -177,14 +186,66 @@ async def test_a_restored_backup_is_refused_until_the_list_was_applied_again(
             async with listing(backup, path, merchant_id):
                 pass
         said = await customers(environment(backup), "erase", "--reapply", str(path))
-        assert said == "3 listed: 2 erased again, 1 erased already or not in this database"
+        assert said == "3 listed: 2 erased again, 0 erased already, 1 not in this database"
         assert len(lines(path)) == 5
         said = await customers(environment(backup, path), "erase", "--reapply", str(path))
-        assert said == "3 listed: 0 erased again, 3 erased already or not in this database"
+        assert said == "3 listed: 0 erased again, 2 erased already, 1 not in this database"
         assert await check_ledger(backup.admin_url, KEYS, published=False) == {merchant_id: 5}
         async with listing(backup, path, merchant_id) as (client, _, _):
             assert [(await client.get(one)).json().get("deleted") for one in ids] == [True, True, None]
             assert [told["actor"] for told in lines(path)[3:]] == ["operator"] * 2
+
+
+async def test_of_two_certificates_of_one_person_the_later_fits_the_restored_ledger(
+    migrated_postgres: EmbeddedPostgres, database: TestDatabase, path: Path
+) -> None:
+    async with listing(database, None) as (client, _, merchant_id):
+        (customer_id,) = await created(client, 1)
+    async with fresh_database(migrated_postgres, database.name) as backup:
+        async with listing(database, path, merchant_id) as (client, _, _):
+            await erase(client, customer_id)
+        await customers(environment(backup), "erase", "--reapply", str(path))
+        before, after = lines(path)
+        assert all(is_signed(KIND, told, public_keys(KEYS)) for told in (before, after))
+        assert before["hash"] != after["hash"]
+        async with listing(backup, path, merchant_id) as (client, _, _):
+            assert await erase(client, customer_id) == after
+
+
+async def test_a_list_that_is_cut_or_empty_is_not_applied_in_silence(
+    database: TestDatabase, path: Path
+) -> None:
+    async with listing(database, path) as (client, _, _):
+        ids = await created(client, 2)
+        await erased(client, ids)
+    tear_second_line(path)
+    said = await customers(environment(database), "erase", "--reapply", str(path), status=1)
+    told, complaint = said.splitlines()
+    assert told == "1 listed: 0 erased again, 1 erased already, 0 not in this database"
+    assert complaint.startswith(f"customers: line 2 is cut: {path} is not whole.")
+    assert complaint.endswith("What there is of it: " + tail(path))
+    empty(path)
+    said = await customers(environment(database), "erase", "--reapply", str(path), status=1)
+    assert said.startswith(f"customers: {path} tells of no erasure: nobody was erased again.")
+
+
+async def test_a_start_without_a_list_warns_once_anybody_was_erased(database: TestDatabase) -> None:
+    for erasures in (0, 1):
+        async with started(environment(database), "serve", "--port", "0") as process:
+
+            async def is_ready(process: Started = process) -> bool:
+                return "listening on" in process.said()
+
+            await comes_about(is_ready, what="readiness")
+            assert process.said().count("no_erasure_list") == erasures
+        async with listing(database, None) as (client, _, _):
+            await erased(client, await created(client, 1))
+    async with started(environment(database), "relay") as process:
+
+        async def has_warned(process: Started = process) -> bool:
+            return "CUSTOMERS_ERASURE_LIST is not set" in process.said()
+
+        await comes_about(has_warned, what="the relay's warning")
 
 
 async def test_the_command_erases_one_customer_and_prints_its_certificate(

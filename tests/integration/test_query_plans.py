@@ -20,6 +20,7 @@ from events.database import KEYED_LOOKUPS
 from events.loading import LATEST
 from events.queries import (
     APPEND,
+    ARE_ERASED,
     CHECKPOINT_AT,
     CREATION_OF,
     ERASED_AMONG,
@@ -37,7 +38,6 @@ from events.queries import (
     MERCHANTS_OF,
     MERKLE_NODES,
     NEXT_LEDGER,
-    NOT_ERASED,
     REPLAY_PAGE,
     STORED_CHECKPOINTS,
     VERSION_AT,
@@ -171,7 +171,7 @@ IN_THE_POOL: dict[str, tuple[Statement, list[Any]]] = {
     "fingerprints_of": (FINGERPRINTS_OF, [SOME_MERCHANTS, ["CHARGES"] * 16, SOME_CUSTOMERS]),
     "last_event_of": (LAST_EVENT_OF, [M1, "cus_1_1"]),
     "erasures_page": (ERASURES_PAGE, [M1, "cus_1_1", 100]),
-    "not_erased": (NOT_ERASED, [SOME_MERCHANTS, SOME_CUSTOMERS]),
+    "are_erased": (ARE_ERASED, [SOME_MERCHANTS, SOME_CUSTOMERS]),
     "wrapped_keys_page": (WRAPPED_KEYS_PAGE, [M1, "cus_1_1", 100]),
     "ledger_range": (LEDGER_RANGE, [M1, 100, 200]),
     "next_ledger": (NEXT_LEDGER, [M1]),

@@ -70,7 +70,31 @@ async def test_one_customer_alone_can_be_replayed(store: Store, command_line: Co
     await some_history(store)
     said = lines(await command_line.run("replay", "--merchant", M1, "--customer", C1))
     assert [one["name"] for one in said] == ["Jo"]
-    assert await command_line.run("replay", "--merchant", M1, "--customer", C3) == ""
+
+
+async def test_an_unknown_or_foreign_customer_is_an_error(
+    store: Store, command_line: CommandLine, tmp_path: Path
+) -> None:
+    await some_history(store)
+    await store.create(C3, JOHN, M2)
+    file = tmp_path / "customers.jsonl"
+    for customer in (C3, customer_id(77)):
+        for options in (("--to", str(file)), ("--compare",)):
+            said = await command_line.run(
+                "replay", "--merchant", M1, "--customer", customer, *options, status=1
+            )
+            assert said == f"customers: there is no customer {customer} of {M1}"
+    assert names_in(tmp_path) == []
+    said = await command_line.run("replay", "--merchant", M1, "--customer", "cus_1", status=2)
+    assert "no customer's id" in said
+
+
+async def test_a_moment_before_the_beginning_is_told_as_such(store: Store, command_line: CommandLine) -> None:
+    await some_history(store)
+    early = ("replay", "--merchant", M1, "--until", "1000000000")
+    moment = "had no events yet at 2001-09-09T01:46:40.999999Z"
+    assert await command_line.says(*early) == ("", f"{M1} {moment}")
+    assert await command_line.says(*early, "--customer", C1) == ("", f"{C1} {moment}")
 
 
 async def test_customers_are_written_as_they_were_at_a_moment(
@@ -91,7 +115,9 @@ async def test_customers_are_written_as_they_were_at_a_moment(
     assert await names(moments[1]) == ["John Doe", "Jane Doe"]
     assert await names(moments[2]) == ["Jo", "Jane Doe"]
     assert await names(moments[3]) == ["Jo", None]
-    assert "RFC 3339" in await command_line.run("replay", "--merchant", M1, "--until", "now", status=2)
+    refused = await command_line.run("replay", "--merchant", M1, "--until", "now", status=2)
+    assert "RFC 3339" in refused
+    assert "URL" not in refused
 
 
 async def test_an_export_has_the_live_customers_up_to_the_last_change(
@@ -107,7 +133,8 @@ async def test_a_file_is_there_whole_and_for_its_owner_alone(
 ) -> None:
     await some_history(store)
     file = tmp_path / "customers.jsonl"
-    assert await command_line.run("replay", "--merchant", M1, "--to", str(file)) == ""
+    told = ("", f"2 customers written to {file}: treat it as personal data")
+    assert await command_line.says("replay", "--merchant", M1, "--to", str(file)) == told
     assert len(lines(file.read_text())) == 2
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert names_in(tmp_path) == [file.name]
@@ -144,7 +171,9 @@ async def test_a_read_model_that_is_what_the_events_say_compares_equal(
     await some_history(store)
     await swept(store)
     for merchant_id in (M1, M2):
-        assert await command_line.run("replay", "--merchant", merchant_id, "--compare") == ""
+        count = "2 customers" if merchant_id == M1 else "1 customer"
+        said = await command_line.says("replay", "--merchant", merchant_id, "--compare")
+        assert said == ("", f"{count} compared: no difference")
 
 
 async def test_each_difference_of_the_read_model_is_named_without_values(

@@ -38,10 +38,15 @@ class CommandLine:
 
     async def run(self, *arguments: str, status: int = 0) -> str:
         """What the command says: on stderr where it fails, else on stdout."""
+        out, err = await self.says(*arguments, status=status)
+        return err if status else out
+
+    async def says(self, *arguments: str, status: int = 0) -> tuple[str, str]:
+        """What the command says on stdout, and on stderr."""
         ended = await asyncio.to_thread(self._run, arguments)
         said = self._capture.readouterr()
         assert ended == status, said
-        return (said.err if status else said.out).strip()
+        return said.out.strip(), said.err.strip()
 
     @staticmethod
     def _run(arguments: tuple[str, ...]) -> int:
