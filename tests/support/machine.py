@@ -6,6 +6,7 @@ shortest way to a difference, or with the ways that were never taken.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import HealthCheck, event, settings
@@ -278,8 +279,11 @@ class Machine(RuleBasedStateMachine):
         self.world.run(self.world.stop(self.worker(number), kill=kill))
 
 
-def run_machine(world: World, *, examples: int, steps: int, rounds: int = 8) -> None:
+def run_machine(
+    world: World, *, examples: int, steps: int, rounds: int = 8, more_ways: Iterable[str] = ()
+) -> None:
     """Let it run in this world until it went every way there is; chance may miss a rare one for a round."""
+    wanted = WAYS | set(more_ways)
     chosen = settings(
         max_examples=examples,
         stateful_step_count=steps,
@@ -294,6 +298,6 @@ def run_machine(world: World, *, examples: int, steps: int, rounds: int = 8) -> 
 
     for _ in range(rounds):
         run_state_machine_as_test(MachineHere, settings=chosen)
-        if world.taken.keys() >= WAYS:
+        if world.taken.keys() >= wanted:
             return
-    raise AssertionError(f"never taken: {sorted(WAYS - world.taken.keys())}, of {dict(world.taken)}")
+    raise AssertionError(f"never taken: {sorted(wanted - world.taken.keys())}, of {dict(world.taken)}")
