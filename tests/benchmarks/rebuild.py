@@ -38,8 +38,9 @@ async def run(bench: Bench) -> None:
 
         async def compare(tell: Callable[[int], None]) -> None:
             for one in merchants:
-                if complaints := await compare_customers(database, keys, Selection(one), tell):
-                    raise BenchmarkFailed(f"the read model differs: {complaints[0]}")
+                outcome = await compare_customers(database, keys, Selection(one), tell)
+                if outcome.complaints:
+                    raise BenchmarkFailed(f"the read model differs: {outcome.complaints[0]}")
 
         await _measure(bench, "rebuild customers", lambda tell: rebuild_customers(admin_url, keys, tell))
         await _measure(bench, "replay", replay)
