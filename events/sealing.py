@@ -69,7 +69,7 @@ class ErasedKey(DataKey):
         """Raises DataKeyMissing."""
         raise DataKeyMissing(f"{personal.customer_id} is erased: nothing is sealed for it any more")
 
-    def open(self, merchant_id: str, customer_id: str, version: int, blob: str) -> Personal:  # noqa: ARG002
+    def open(self, merchant_id: str, customer_id: str, version: int, blob: str) -> Personal:  # noqa: ARG002 - as DataKey's
         """No values, and that there were some."""
         return Personal(merchant_id, customer_id, version, {}, erased=True)
 

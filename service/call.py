@@ -112,12 +112,12 @@ class Call:
             ) from error
 
     async def _read(self, limit: int) -> bytes:
-        body = b""
+        body = bytearray()  # many small pieces must not be copied again and again
         while chunk := await self.request.content.readany():
             body += chunk
             if len(body) > limit:
                 raise BodyTooLarge(limit)
-        return body
+        return bytes(body)
 
     def may_exceed(self, size: int) -> bool:
         """Whether the body may have more bytes than this: its length says no."""

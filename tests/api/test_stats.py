@@ -99,7 +99,12 @@ async def test_the_tag_is_weak_and_changes_with_the_customer_and_with_the_stats(
 async def test_a_weak_tag_never_matches_a_change(api: RunningApi) -> None:
     customer_id = (await api.client.created())["id"]
     tag = (await api.client.request("GET", f"/v1/customers/{customer_id}?expand=stats")).headers["ETag"]
-    assert (await api.client.patch(customer_id, {"If-Match": tag}, name="Jo")).status == 412
+    answer = await api.client.patch(customer_id, {"If-Match": tag}, name="Jo")
+    assert answer.refusal() == (412, "version_mismatch")
+    assert "weak tags" in answer.json()["message"]
+    mixed = await api.client.patch(customer_id, {"If-Match": f'{tag}, "7"'}, name="Jo")
+    assert mixed.refusal() == (412, "version_mismatch")
+    assert "has changed" in mixed.json()["message"]
 
 
 async def test_a_tombstone_has_no_stats(api: RunningApi) -> None:

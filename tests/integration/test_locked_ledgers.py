@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from events.command import Outcome
 from events.errors import StoreBusy
+from events.statements import Statement
 from tests.support.cases import JOHN
 from tests.support.databases import TestDatabase
 from tests.support.ledger import check_ledger
@@ -151,3 +152,9 @@ async def test_a_lock_shorter_than_the_limit_is_waited_for(
         assert not waiting.done()
     outcomes = await waiting
     assert [o.kind for o, _ in outcomes if isinstance(o, Outcome)] == ["appended"] * writers
+
+
+async def test_who_stalls_within_a_transaction_cannot_keep_a_ledger_locked(store: Store) -> None:
+    asked = Statement("limit", "SELECT current_setting('idle_in_transaction_session_timeout') AS seconds")
+    async with store.database.transaction() as transaction:
+        assert [row["seconds"] for row in await transaction.fetch(asked)] == ["5s"]

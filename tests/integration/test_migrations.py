@@ -179,3 +179,21 @@ async def test_reads_go_on_while_erased_customers_are_indexed(database: TestData
         async with connected(database.url) as reader:
             await reader.execute("SET lock_timeout = '1s'")
             assert await reader.fetch("SELECT customer_id FROM events.customer_keys") == []
+
+
+async def test_keys_that_were_there_keep_no_rate_limit_and_new_ones_have_one(database: TestDatabase) -> None:
+    limits = next(one for one in find_migrations(FOLDERS) if "0004_rate_limits" in one.name)
+    columns = "(id, merchant_id, name, secret_hmac, master_version, scopes, created_at)"
+    async with connected(database.admin_url) as raw:
+        await raw.execute("ALTER TABLE events.api_keys DROP COLUMN rate_limit")
+        await raw.execute(
+            "INSERT INTO events.merchants (id, live, currency, created_at, hash) "
+            "VALUES ('mer_1', false, 'USDC', 0, '')"
+        )
+        values = "VALUES ($1, 'mer_1', 'key', '', 1, '{read}', 0)"
+        await raw.execute(f"INSERT INTO events.api_keys {columns} {values}", "key_old")
+        async with raw.transaction():
+            await raw.execute(limits.text)
+        await raw.execute(f"INSERT INTO events.api_keys {columns} {values}", "key_new")
+        found = await raw.fetch("SELECT id, rate_limit FROM events.api_keys ORDER BY id DESC")
+    assert [tuple(row) for row in found] == [("key_old", 0), ("key_new", 500)]

@@ -122,6 +122,7 @@ def test_created_filters_become_an_inclusive_range_of_microseconds(
 def test_a_time_is_whole_unix_seconds_within_four_digit_years(operator: str, text: str) -> None:
     error = refusal((f"created[{operator}]", text))
     assert isinstance(error, InvalidRequest)
+    assert "Unix seconds" in error.message
     assert error.param == f"created[{operator}]"
 
 

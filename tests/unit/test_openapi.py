@@ -124,6 +124,7 @@ def test_a_dictionary_is_keys_in_brackets() -> None:
 
     [parameter] = Schemas((), (), open_codes=False).query(WithLabels)
     assert (parameter["name"], parameter["style"], parameter["explode"]) == ("labels", "deepObject", True)
+    assert parameter["example"] == {}, "the page at /docs sends what an example has"
     validator = jsonschema_rs.validator_for(parameter["schema"])
     assert validator.is_valid({"123456789": "gold"})
     assert not validator.is_valid({"1234567890": "gold"})
