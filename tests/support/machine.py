@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hypothesis import HealthCheck, event, settings
+from hypothesis import HealthCheck, event, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -282,7 +282,11 @@ class Machine(RuleBasedStateMachine):
 def run_machine(
     world: World, *, examples: int, steps: int, rounds: int = 8, more_ways: Iterable[str] = ()
 ) -> None:
-    """Let it run in this world until it went every way there is; chance may miss a rare one for a round."""
+    """Let it run in this world until it went every way there is; chance may miss a rare one for a round.
+
+    Where examples do not come by chance (Hypothesis derandomizes itself in CI), each round has a seed of its own:
+    without it all of them would be the first one again.
+    """
     wanted = WAYS | set(more_ways)
     chosen = settings(
         max_examples=examples,
@@ -296,7 +300,9 @@ def run_machine(
         def __init__(self) -> None:
             super().__init__(world)
 
-    for _ in range(rounds):
+    for number in range(rounds):
+        if chosen.derandomize:
+            seed(number)(MachineHere)
         run_state_machine_as_test(MachineHere, settings=chosen)
         if world.taken.keys() >= wanted:
             return
