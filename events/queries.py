@@ -1,4 +1,4 @@
-"""The statements of the event store, the relay and the proofs, by name. Their text is in `sql/*.sql`."""
+"""The statements of store, relay, feed and proofs, by name. Their text is in `sql/*.sql`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _STATEMENTS = (
     read_statements(SQL / "queries.sql")
     | read_statements(SQL / "relay.sql")
     | read_statements(SQL / "proof.sql")
+    | read_statements(SQL / "feed.sql")
 )
 
 APPEND = _STATEMENTS["append"]
@@ -65,3 +66,6 @@ WRONG_KEY = _STATEMENTS["wrong_key"]
 HISTORY = _STATEMENTS["history"]
 MERCHANTS_OF = _STATEMENTS["merchants_of"]
 LAST_AND_KEY = _STATEMENTS["last_and_key"]
+
+FEED_PAGE = _STATEMENTS["feed_page"]
+FEED_HEADS = _STATEMENTS["feed_heads"]

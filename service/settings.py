@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     """How long a connection may stay without a request; more than the load balancer's own limit."""
     max_connections: int = Field(default=10_000, ge=1)
     """Open connections, if the system allows so many: beyond, those that are idle the longest are closed."""
+    heartbeat_seconds: float = Field(default=15, gt=0, le=15)
+    """How often an event stream says something although nothing happens; less than what proxies cut off."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     drain_seconds: float = Field(default=0, ge=0)
     """How long to go on listening at a stop with /readyz answering 503, so that load balancers notice."""
