@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-import pytest
-
 from tests.support.api import Client
 from tests.support.deployment import Deployment
-from tests.support.raw_http import connected
+from tests.support.raw_http import connection
 from tests.support.streams import streaming
 
 MANY = 300
@@ -64,15 +62,15 @@ async def test_who_reads_slowly_holds_neither_memory_nor_the_others(deployment: 
             "Accept: text/event-stream\r\n\r\n"
         )
         async with AsyncExitStack() as opened:
-            slow = [await opened.enter_async_context(connected(serve.url, limit=1024)) for _ in range(20)]
-            for connection in slow:
-                connection.send(head.encode())
-                await connection.reader.readuntil(b"retry: 2000\n\n")
+            slow = [await opened.enter_async_context(connection(serve.url)) for _ in range(20)]
+            for one in slow:
+                one.send(head.encode())
+                await one.reader.readuntil(b"retry: 2000\n\n")
             before = serve.inside.memory_info().rss
             async with streaming(client, "?after=1") as quick:
                 await write_many(client)
                 told = await quick.take(MANY)
-            assert [one.id for one in told] == list(range(2, MANY + 2))
+            assert [event.id for event in told] == list(range(2, MANY + 2))
             grown = serve.inside.memory_info().rss - before
             assert grown < 40 * 1024 * 1024  # all of it, for each of them, would be 120 MiB
             for position in range(2, MANY + 2):  # what it missed is read from the store
