@@ -22,6 +22,7 @@ from events.statements import Statement
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase
 from tests.support.relaying import Relaying, own_nats
+from tests.support.serve import comes_about
 from tests.support.store import C1, C2, M1, M2, Store, customer_id, make_merchants, merchant_id
 
 PEOPLE = 3
@@ -77,11 +78,13 @@ async def do(store: Store, merchant: str, step: Step) -> None:
     elif kind == "delete" and not loaded.deleted:
         await store.delete(customer, merchant)
     elif not loaded.deleted:
-        changes: dict[str, Any] = {
+        changes: dict[str, dict[str, Any]] = {
             "move": {"email": f"p{person}.{loaded.version}@example.com"},
             "clear": {"phone": None, "address": None, "metadata": None},
-        }.get(kind, {"name": text, "metadata": {"text": text}})
-        await store.update(customer, merchant, **changes)
+        }
+        await store.update(
+            customer, merchant, **changes.get(kind, {"name": text, "metadata": {"text": text}})
+        )
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -215,29 +218,36 @@ async def test_heads_wake_those_whose_ledger_moved_and_nobody_else(store: Store)
         assert await other == Head(1, 1)
 
 
+async def somebody_waits(heads: Heads) -> bool:
+    return bool(heads._waiting)
+
+
+async def no_more_looks(heads: Heads) -> None:
+    """Return once it has stopped to look."""
+    assert heads._looking is not None
+    await heads._looking
+    assert not heads._waiting
+
+
 async def test_nothing_is_asked_while_nobody_waits(store: Store) -> None:
     async with Heads.open(store.url) as heads:
         assert heads._looking is None
         waiting = asyncio.create_task(heads.moved(M1, Head(0, 1)))
         await store.create(C1, JOHN)
         await waiting
-        assert heads._looking is not None
-        await heads._looking
+        await no_more_looks(heads)
         given_up = asyncio.create_task(heads.moved(M1, Head(1, 1)))
-        while not heads._waiting:
-            await asyncio.sleep(0)
+        await comes_about(lambda: somebody_waits(heads))
         given_up.cancel()
         with pytest.raises(asyncio.CancelledError):
             await given_up
-        assert not heads._waiting
-        await heads._looking
+        await no_more_looks(heads)
 
 
 async def test_who_waits_at_a_stop_is_let_go(store: Store) -> None:
     async with Heads.open(store.url) as heads:
         waiting = asyncio.create_task(heads.moved(M1, Head(0, 1)))
-        while not heads._waiting:
-            await asyncio.sleep(0)
+        await comes_about(lambda: somebody_waits(heads))
         heads.let_go()
         assert await waiting == Head(0, 1)
         assert await heads.moved(M1, Head(0, 1)) == Head(0, 1)
