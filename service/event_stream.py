@@ -51,6 +51,7 @@ class EventStream(web.StreamResponse):
         async with aclosing(self._frames) as frames:
             async for frame in frames:
                 await self.write(frame)
+                del frame  # idle, a stream keeps nothing of what it has sent
         await super().write_eof(data)
 
 
@@ -85,19 +86,19 @@ class _Stream:
         self._call = call
         self._services = call.services
         self._wanted = wanted
-        self._page = page
-        self._told = page.reached
-        self._frame = b""
+        self._told = -1
+        self._frame = b"retry: %d\n\n" % RETRY_MILLISECONDS + self._take(page, encode(page))
         self._spoke = self._checked = monotonic()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The body, piece by piece."""
-        yield b"retry: %d\n\n%b" % (RETRY_MILLISECONDS, encode(self._page))
         with self._services.followers.one(), suppress(ApiError):  # the key may not read any more
-            while await self._goes_on():
+            while True:
                 if self._frame:
                     yield self._frame
-                    self._spoke = monotonic()
+                    self._frame, self._spoke = b"", monotonic()
+                if not await self._goes_on():
+                    return
 
     async def _goes_on(self) -> bool:
         """Have the next frame, which may be empty; False at a stop, and when the history is another one."""
@@ -113,9 +114,13 @@ class _Stream:
             async with asyncio.timeout(self._services.heartbeat_seconds - (monotonic() - self._spoke)):
                 page, events = await self._next_page()
         await self._check()
-        self._page = page
-        if events:
-            self._told = page.reached
+        return self._take(page, events)
+
+    def _take(self, page: Page, events: bytes) -> bytes:
+        """Stand at the end of this page, whose events these are, and keep nothing else of it."""
+        if page.items:
+            self._told = page.items[-1].position
+        self._page = page._replace(items=[])
         return events
 
     def _heartbeat(self) -> bytes:
