@@ -61,9 +61,7 @@ async def open_stream(call: Call, asked: EventParameters) -> web.StreamResponse:
     call.services.followers.refuse_if_full()
     place = place_of(call, asked, in_stream=True)
     wanted = Wanted(call.merchant_id, asked.types, EVENTS_AT_ONCE, BYTES_AT_ONCE)
-    page = await call.services.feed.page(
-        wanted.merchant_id, place.after, wanted.limit, topics=wanted.topics, most_bytes=wanted.most_bytes
-    )
+    page = await call.services.followers.first_page(wanted, place.after)
     place.refuse_beyond(page.head.position)
     headers = {"Content-Type": EVENT_STREAM, EPOCH: str(page.head.epoch), "X-Accel-Buffering": "no"}
     if call.request.method == "HEAD":

@@ -38,9 +38,9 @@ class Followers:
         self._following = 0
         self._feed = feed
         self._heads = heads
-        turns = asyncio.Semaphore(READS_AT_ONCE)
-        self._pages: Shared[Page] = Shared(turns)
-        self._encoded: Shared[tuple[Page, bytes]] = Shared(turns)
+        self._turns = asyncio.Semaphore(READS_AT_ONCE)
+        self._pages: Shared[Page] = Shared(self._turns)
+        self._encoded: Shared[tuple[Page, bytes]] = Shared(self._turns)
 
     def refuse_if_full(self) -> None:
         """Raises Overloaded: no more may follow."""
@@ -55,6 +55,16 @@ class Followers:
             yield
         finally:
             self._following -= 1
+
+    async def first_page(self, wanted: Wanted, after: int) -> Page:
+        """What there is beyond a position. All who were cut off may come back at once: they take turns.
+
+        It is read after it was asked for, so whoever knows of an event finds it. Raises StoreUnavailable.
+        """
+        async with self._turns:
+            return await self._feed.page(
+                wanted.merchant_id, after, wanted.limit, topics=wanted.topics, most_bytes=wanted.most_bytes
+            )
 
     async def next_page(self, wanted: Wanted, page: Page) -> Page:
         """What comes after this page, which may be nothing that is wanted, or nothing at a stop.
