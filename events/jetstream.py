@@ -38,10 +38,15 @@ _FOR_GOOD = frozenset({_WRONG_LAST_SEQUENCE, _DUPLICATE_IN_BATCH})
 
 
 class StreamState(NamedTuple):
-    """Which stream it is (`created` differs once it was deleted and made again), and its last sequence."""
+    """Which stream it is (`created` differs once it was deleted and made again), what it has, its settings.
+
+    `last_sequence` outlives the message, whatever removed it; below `first_sequence` there is none any more.
+    """
 
     created: str
+    first_sequence: int
     last_sequence: int
+    config: Mapping[str, Any]
 
 
 class StreamMessage(NamedTuple):
@@ -99,12 +104,15 @@ class JetStream:
             if error.code == _NOT_FOUND:
                 return None
             raise
-        return StreamState(info["created"], info["state"]["last_seq"])
+        return _state(info)
 
     async def create_stream(self, config: Mapping[str, Any]) -> StreamState:
         """Make a stream, or find it made with this configuration already. Raises BrokerRefused."""
-        info = await self._api(f"STREAM.CREATE.{config['name']}", config)
-        return StreamState(info["created"], info["state"]["last_seq"])
+        return _state(await self._api(f"STREAM.CREATE.{config['name']}", config))
+
+    async def update_stream(self, config: Mapping[str, Any]) -> StreamState:
+        """Change the settings of a stream to exactly these. Raises BrokerRefused."""
+        return _state(await self._api(f"STREAM.UPDATE.{config['name']}", config))
 
     async def read(self, stream: str, sequence: int) -> StreamMessage | None:
         """The message with this sequence, None when it is gone. Asks the stream's leader, never a replica."""
@@ -125,9 +133,13 @@ class JetStream:
         Raises BrokerRefused.
         """
         while sequences := await self._first_on(stream, subject, before):
-            await asyncio.gather(
-                *(self._api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence}) for sequence in sequences)
-            )
+            await self.delete(stream, sequences)
+
+    async def delete(self, stream: str, sequences: Sequence[int]) -> None:
+        """Delete these messages, and overwrite them on disk. Raises BrokerRefused."""
+        await asyncio.gather(
+            *(self._api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence}) for sequence in sequences)
+        )
 
     async def _first_on(self, stream: str, subject: str, before: int | None) -> list[int]:
         """The first sequences of a subject's messages, at most ERASED_AT_ONCE, all below `before`."""
@@ -260,6 +272,11 @@ class _Client(Client):
 
 def _is_token(name: str) -> bool:
     return name.isascii() and (not name or name.split() == [name])
+
+
+def _state(info: Mapping[str, Any]) -> StreamState:
+    state = info["state"]
+    return StreamState(info["created"], state["first_seq"], state["last_seq"], info["config"])
 
 
 def _of_batch(message: Message, batch: str, number: int, last_sequence: int) -> dict[str, str]:
