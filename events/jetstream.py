@@ -34,7 +34,9 @@ _SECOND = 1_000_000_000  # ns
 _NOT_FOUND = 404
 _WRONG_LAST_SEQUENCE = 10071
 _DUPLICATE_IN_BATCH = 10201
-_FOR_GOOD = frozenset({_WRONG_LAST_SEQUENCE, _DUPLICATE_IN_BATCH})
+_SETTINGS_REFUSED = frozenset({10047, 10052, 10069})
+"""No room for them, contradicting each other, not to be changed."""
+_FOR_GOOD = _SETTINGS_REFUSED | {_WRONG_LAST_SEQUENCE, _DUPLICATE_IN_BATCH}
 
 
 class StreamState(NamedTuple):
