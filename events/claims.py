@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from events.database import Connection
-from events.jetstream import StreamMessage
 from events.message import SUBJECTS
 from events.queries import LEDGER_HAS
+from events.stream_answers import StreamMessage
 
 PREFIX = SUBJECTS.removesuffix(">")
 

@@ -15,9 +15,10 @@ import structlog
 
 from events.claims import Claim, claim_of, known
 from events.database import Connection
-from events.jetstream import JetStream, StreamMessage
+from events.jetstream import JetStream
 from events.message import STREAM, subject_of
 from events.queries import RAISE_EPOCHS
+from events.stream_answers import StreamMessage
 
 AT_ONCE = 64
 """Messages that are looked at between two words with the database, which ends sessions that are silent."""

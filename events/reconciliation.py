@@ -17,7 +17,7 @@ import structlog
 from events.claims import claim_of, known
 from events.database import Connection, Row
 from events.errors import BrokerRefused
-from events.jetstream import JetStream, StreamMessage, StreamState
+from events.jetstream import JetStream
 from events.lost_history import LostHistory
 from events.message import STREAM, subject_of
 from events.queries import (
@@ -29,6 +29,7 @@ from events.queries import (
     RECORDED_UNTIL,
     RELAY_STATE,
 )
+from events.stream_answers import StreamMessage, StreamState
 from events.stream_settings import StreamSettings, discards, oldest_age
 
 READS_AT_ONCE = 64
