@@ -52,7 +52,7 @@ async def fill(store: Store, first: int) -> None:
         await store.create(customer_id(number), JOHN | {"email": f"{number}@example.com"}, merchant)
         for version in range(number % 4):
             await store.update(customer_id(number), merchant, name=f"Name {version}")
-    await store.delete(customer_id(first + 1))
+    await store.delete(customer_id(next(number for number in range(first, first + 3) if number % 3)))
 
 
 async def latest(server: EmbeddedNats) -> dict[str, Any]:
