@@ -77,7 +77,7 @@ async def is_quiet(deployment: Deployment, database: TestDatabase, client: Clien
         except AssertionError:
             return False
         listed = (await client.page(limit=100, expand="stats")).json()["data"]
-        return sum(customer["chargeCount"] for customer in listed) == charged
+        return bool(sum(customer["chargeCount"] for customer in listed) == charged)
 
     await comes_about(is_done, QUIET_SECONDS, "all of it projected and counted")
 

@@ -145,6 +145,43 @@ async def test_it_is_found_in_a_stream_that_was_made_anew_since_the_backup(
             assert told_epochs(await relaying.check())[-1] == "2"
 
 
+async def test_it_is_found_with_holes_where_customers_were_erased(
+    restoring: Restoring, ledgers: TestDatabase
+) -> None:
+    async with restoring.on(ledgers) as before:
+        await kept(before)
+        await before.store.create(C3, JOHN | {"email": "c3@example.com"})
+        await before.store.erase(C1)
+        await before.run()
+    async with restoring.backup(ledgers) as older:
+        async with restoring.on(ledgers) as before:
+            await lost(before, 5)
+            await before.store.erase(customer_id(51))
+            async with raw_jetstream(restoring.nats.url) as stream:
+                await stream.delete_stream(STREAM)
+            await before.run(page=2)
+        async with restoring.on(older) as relaying:
+            await relaying.store.update(C2, name="New")
+            await relaying.run()
+            assert told_epochs(await relaying.check()) == ["1", "1", "1", "2"]
+
+
+async def test_an_erasure_that_was_lost_and_applied_again_leaves_a_whole_stream(
+    restoring: Restoring, ledgers: TestDatabase
+) -> None:
+    async with restoring.on(ledgers) as before:
+        await kept(before)
+    async with restoring.backup(ledgers) as older:
+        async with restoring.on(ledgers) as before:
+            await before.store.erase(C1)
+            await before.run()
+        async with restoring.on(older) as relaying:
+            await relaying.store.erase(C1)
+            await relaying.run()
+            await relaying.check()
+            assert (await epochs(relaying.store))[M1] == 2
+
+
 async def without_what_is_not_ours(relaying: Relaying) -> None:
     """Delete what the relay leaves alone, which is still there."""
     (strange,) = [one for one in await relaying.stream() if "ce-id" not in one.headers]

@@ -11,14 +11,16 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from events.jetstream import JetStream
+from events.master_keys import MasterKeys
 from events.message import STREAM
 from events.queries import RECORDED_UNTIL
 from events.stream_settings import StreamSettings
 from tests.support.auditing import forge
 from tests.support.cases import JOHN
+from tests.support.databases import TestDatabase
 from tests.support.nats_servers import raw_jetstream
 from tests.support.relaying import Relaying, own_nats
-from tests.support.serve import comes_about
+from tests.support.serve import comes_about, started
 from tests.support.store import C1, C2, M1, M2, M3, Store, customer_id
 
 SECOND = 1_000_000_000  # ns
@@ -108,6 +110,25 @@ async def test_a_limit_that_the_server_refuses_is_told_and_stops_nobody(relaying
     (refused,) = [line for line in logs if line["event"] == "stream_settings_refused"]
     assert "duplicate" in refused["reason"]
     await relaying.check()
+
+
+async def test_the_command_takes_them_from_its_settings(relaying: Relaying, ledgers: TestDatabase) -> None:
+    environment = {
+        "CUSTOMERS_DATABASE_URL": ledgers.url,
+        "CUSTOMERS_NATS_URL": relaying.server.url,
+        "CUSTOMERS_MASTER_KEY": MasterKeys.generate_text().strip(),
+        "CUSTOMERS_STREAM_MAX_AGE_SECONDS": "86400",
+        "CUSTOMERS_STREAM_MAX_BYTES": "5000000",
+    }
+
+    async def is_set() -> bool:
+        async with JetStream.connect(relaying.server.url) as stream:
+            found = await stream.stream(STREAM)
+        return found is not None and found.config["max_age"] == 86400 * SECOND
+
+    async with started(environment, "relay"):
+        await comes_about(is_set, what="a stream with the limit")
+    assert (await config(relaying))["max_bytes"] == 5_000_000
 
 
 # What is not missing
