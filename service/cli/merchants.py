@@ -85,7 +85,7 @@ def deactivate(
 @app.command("new-epoch")
 def new_epoch(
     merchant_id: Annotated[
-        str | None, typer.Argument(metavar="[MER_ID]", help="The merchant.", show_default=False)
+        str | None, typer.Argument(metavar="MER_ID", help="The merchant.", show_default=False)
     ] = None,
     data_dir: DataDir = None,
     every: Annotated[bool, typer.Option("--all", help="All merchants.")] = False,
@@ -101,11 +101,13 @@ def new_epoch(
 ) -> None:
     """Say that history was lost: after a backup was restored, or an asynchronous standby took over.
 
-    Run it before the API and the relay start again. Subscribers compare what they have with the ledger then,
-    and begin anew where it differs; checkpoints are made from the first event on. Nothing else changes, and
-    where nothing was lost it costs them that comparison. Repeating it at the same head changes nothing.
-    The relay begins a new epoch by itself where the stream has events that the ledger does not have; but a
-    stream that was lost, too, has none.
+    Run it before the API and the relay start again: deploy/README.md has the order of things.
+
+    Subscribers compare what they have with the ledger then, and begin anew where it differs.
+
+    Where nothing was lost, that is all it costs. Again at the same head, it changes nothing.
+
+    The relay does it by itself where the stream has events that the ledger lacks.
     """
     if every == (merchant_id is not None):
         raise typer.BadParameter("name a merchant, or give --all")
