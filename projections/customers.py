@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 import orjson
 import structlog
-from eventsourcing.persistence import StoredEvent
 
 from events.customer import MEMBERS, Customer
 from events.database import Database, Row
 from events.errors import StoreError
-from events.loading import mapper_with, open_data_key
-from events.mapper import from_microseconds, to_domain_event, to_microseconds
+from events.folding import Stored, advance
+from events.loading import open_data_key
+from events.mapper import from_microseconds, to_microseconds
 from events.master_keys import MasterKeys
 from events.rendering import render_customer, render_tombstone
 from events.statements import Statement
@@ -273,10 +273,12 @@ def fold_row(
         raise StoreError(f"an event before version {events[0]['originator_version']} was not applied")
     customer_id: str = events[0]["customer_id"]
     customer = _restore(merchant_id, row) if row else None
-    mapper = mapper_with(open_data_key(master_keys, merchant_id, customer_id, events[0]))
+    data_key = open_data_key(master_keys, merchant_id, customer_id, events[0])
     for event in events:
-        stored = StoredEvent(customer_id, event["originator_version"], event["topic"], event["state"])
-        customer = to_domain_event(mapper, stored, event["recorded_at"]).mutate(customer)
+        stored = Stored(
+            customer_id, event["originator_version"], event["topic"], event["state"], event["recorded_at"]
+        )
+        customer = advance(customer, stored, data_key)
     return row_of(customer) if customer else None
 
 
