@@ -104,10 +104,13 @@ _UNSET = dict.fromkeys(MEMBERS)
 
 def _sealed(state: dict[str, Any]) -> dict[str, Any] | None:
     """What the personal values are opened by; None if it is not written as expected."""
-    match state["personal"]:
-        case {"_type_": "sealed", "_data_": {"blob": str()} as sealed} if sealed.keys() == _SEALED:
-            return sealed
-    return None
+    personal: Any = state["personal"]
+    if type(personal) is not dict or personal.get("_type_") != "sealed":
+        return None
+    sealed: Any = personal.get("_data_")
+    if type(sealed) is not dict or sealed.keys() != _SEALED or type(sealed["blob"]) is not str:
+        return None
+    return sealed
 
 
 def _loads(state: bytes) -> Any:

@@ -64,11 +64,19 @@ async def replay(
     master_keys: MasterKeys,
     *,
     customer_id: str | None = None,
+    above: str = FIRST,
+    up_to: str = LAST,
     until: int = LATEST,
 ) -> AsyncIterator[Batch]:
-    """The merchant's customers in the order of their ids; those without events until then are left out."""
+    """The merchant's customers in the order of their ids: one, or those above an id and up to another.
+
+    Who has no events until then is left out.
+    """
     folding = _Folding(merchant_id, master_keys)
-    span = _Span(customer_id or FIRST, customer_id or LAST, 0, until)
+    if customer_id is not None:
+        span = _Span(customer_id, customer_id, 0, until)
+    else:
+        span = _Span(above, up_to, LATEST, until)  # of the customer itself that we begin above, nothing
     page = PAGE
     rows = await _read(reader, merchant_id, span, page)
     while len(rows) == page:

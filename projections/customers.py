@@ -244,13 +244,17 @@ async def forget_customer(transaction: Database.Transaction, customer: Customer)
 
 
 async def put_rows(
-    transaction: Database.Transaction, merchant_id: str, rows: Sequence[CustomerRow], target: Target = LIVE
+    transaction: Database.Transaction,
+    merchant_id: str,
+    rows: Sequence[CustomerRow],
+    target: Target = LIVE,
+    terms: Sequence[Terms] | None = None,
 ) -> None:
-    """Write rows, never backward."""
+    """Write rows, never backward; `terms` of each, if they are at hand."""
     if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        terms = zip(*[row_terms(merchant_id, row) for row in rows], strict=True)
-        await transaction.fetch(target.put_rows, merchant_id, *columns, *map(list, terms))
+        terms = terms or [row_terms(merchant_id, row) for row in rows]
+        columns = [list(column) for part in (rows, terms) for column in zip(*part, strict=True)]
+        await transaction.fetch(target.put_rows, merchant_id, *columns)
 
 
 def row_terms(merchant_id: str, row: CustomerRow) -> Terms:

@@ -43,7 +43,7 @@ SETTLE = "VACUUM ANALYZE events.customer_events, events.customer_keys"
 CHUNK = 20_000
 """Events that are in memory at once."""
 BEGIN = 1_700_000_000_000_000  # µs
-METADATA = b'{"actor":"key_benchmark","requestId":"req_01jd5h1q2w8s9t0v3x4y5z6a7b","commandId":"cmd_01jd5h1q2w8s9t0v3x4y5z6a7b"}'
+METADATA = b'{"actor":"key_benchmark","requestId":"%b","commandId":"%b"}' % (b"r" * 30, b"c" * 30)
 SECONDS = 600.0
 
 
@@ -90,14 +90,11 @@ def _ledger(
             position += 1
             moment = BEGIN + 1000 * position
             stored = mapper.to_stored_event(event)
-            told = stored.originator_id, stored.originator_version, stored.topic
-            leaf = leaf_hash(position, moment, *told, METADATA, stored.state)
+            version, topic, state = stored.originator_version, stored.topic, stored.state
+            leaf = leaf_hash(position, moment, customer_id, version, topic, METADATA, state)
             digest = next_hash(digest, leaf)
-            first = stored.originator_version == 1
-            yield (
-                (*told, stored.state, merchant_id, position, moment, digest, METADATA),
-                key if first else None,
-            )
+            row = (customer_id, version, topic, state, merchant_id, position, moment, digest, METADATA)
+            yield row, key if version == 1 else None
 
 
 def _history(merchant_id: str, customer_id: str, name: str, versions: int) -> Sequence[Any]:
