@@ -164,11 +164,14 @@ def _options() -> argparse.Namespace:
     add("--seconds", type=float, help="measured seconds a round, default 10")
     add("--connections", type=_numbers, help="default 32,128")
     add("--merchants", type=int, help="merchants the load is spread over, default 8")
+    add("--events", type=int, help="of the store that is rebuilt, default 200,000")
     add("--profile", action="store_true", help="profile our process under POST (needs py-spy)")
     add("--json", type=Path, metavar="FILE", help="also write all figures to FILE")
     add("--enforce", action="store_true", help="exit 1 when a target was missed")
     options = parser.parse_args()
-    asked = {name: getattr(options, name) for name in ("rounds", "seconds", "connections", "merchants")}
+    asked = {
+        name: getattr(options, name) for name in ("rounds", "seconds", "connections", "merchants", "events")
+    }
     plan = QUICK if options.quick else Plan()
     options.plan = dataclasses.replace(plan, **{name: value for name, value in asked.items() if value})
     return options
