@@ -15,14 +15,17 @@ import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from service.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from service.embedded_nats import EmbeddedNats
 from tests.benchmarks import (
     batch,
+    delivered,
     footprint,
     get,
     history,
@@ -58,6 +61,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "footprint": footprint.run,
     "relay": relay.run,
     "worker": worker.run,
+    "delivered": delivered.run,
     "visible": visible.run,
     "sustained": sustained.run,
     "verify": verify.run,
@@ -109,7 +113,7 @@ async def _run(
             running = peer(name, databases, directory, plan.merchants)
             contenders[name] = await stack.enter_async_context(running)
             console.print(f"{name}: {PEERS[name].title}")
-        broker = await stack.enter_async_context(Broker(nats))
+        broker = await stack.enter_async_context(Broker(nats, partial(_processes, nats)))
         bench = Bench(plan, databases, contenders, broker, directory, console)
         try:
             for name in options.only:
@@ -150,6 +154,10 @@ def _nats(directory: Path) -> Iterator[EmbeddedNats]:
         yield server
     finally:
         server.stop()
+
+
+def _processes(server: EmbeddedNats) -> list[psutil.Process]:
+    return [psutil.Process(int((server.directory / "pid").read_text()))]
 
 
 def _options() -> argparse.Namespace:

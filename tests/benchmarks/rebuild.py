@@ -1,7 +1,8 @@
 """Everything once more: the read model rebuilt, customers replayed, the two compared.
 
-Comes in: a store of its own with many sealed customers, an event each: the dearest there is. Goes out: facts, in
-events a second from a command's start to its end, in events by a second of its own processor time, and in memory.
+Comes in: a store of its own with many customers, an event each: the dearest there is. Goes out: facts, in
+events a second from a command's start to its end, in events by a second of its own processor time, and in
+memory.
 """
 
 from __future__ import annotations
