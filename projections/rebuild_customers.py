@@ -132,6 +132,7 @@ async def _come_near(database: Database, master_keys: MasterKeys, tell: Tell) ->
 
 async def _swap(database: Database, shadows: Shadows, master_keys: MasterKeys) -> None:
     async with database.transaction() as transaction:
+        await shadows.keep_vacuum_away(transaction)
         await transaction.fetch(LOCK_ALL_PROGRESS, NAME)
         await _reach_heads(transaction, master_keys)
         await shadows.lock_live(transaction)

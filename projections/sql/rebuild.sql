@@ -13,6 +13,9 @@ SELECT projections.index_shadow($1);
 -- wait_briefly: readers must not queue up behind us
 SET LOCAL lock_timeout = '100ms';
 
+-- keep_vacuum_away: autovacuum is not at these tables nor their shadows
+SELECT projections.keep_vacuum_away($1);
+
 -- lock_live: nobody else reads or writes these tables
 SELECT projections.lock_live($1);
 
