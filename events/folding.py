@@ -5,8 +5,8 @@ Out: the customer after it.
 
 The library's mapper and our event classes say what an event means, and read every event there is. What is
 stored in the form that is written now, which is nearly all, is read here straight from its state: to the same
-end, in little more than half the time. Whatever has another form (an earlier version of its class, a topic or a member
-that is not known here, a destroyed data key) is left to the library.
+end, in little more than half the time. Whatever has another form (an earlier version of its class, a topic or
+a member that is not known here, a destroyed data key) is left to the library.
 """
 
 from __future__ import annotations

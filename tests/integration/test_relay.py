@@ -20,8 +20,8 @@ from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from events.message import STREAM
 from events.queries import OUTBOX_PAGE
-from events.reconciliation import stream_config
 from events.relay import SESSION, Relay, run_relay
+from events.stream_settings import StreamSettings
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase, run_sql
 from tests.support.nats_servers import raw_jetstream
@@ -108,7 +108,7 @@ async def test_however_many_leave_together_none_leaves_where_the_stream_ends_els
 ) -> None:
     await some_more(relaying.store, 0, count)
     async with relaying.relay() as relay:
-        await relay._stream.create_stream(stream_config(1) | {"duplicate_window": 60 * 10**9})
+        await relay._stream.create_stream(StreamSettings().new_stream() | {"duplicate_window": 60 * 10**9})
         messages = await relay._outgoing.messages(await relay._session.fetch(OUTBOX_PAGE, 0, count))
         with pytest.raises(BatchRefused):
             await relay._stream.publish_batch(messages, last_sequence=7)
