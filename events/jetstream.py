@@ -18,16 +18,19 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from events.errors import BatchRefused, BrokerRefused, BrokerUnavailable
+from events.frames import batch_headers, frame
 from events.message import Message
 from events.pull import Pull, Pulled
 from events.randomness import random_bytes
-from events.stream_answers import NOT_FOUND, StreamMessage, StreamState, checked, state_of
+from events.stream_answers import DUPLICATE_IN_BATCH, NOT_FOUND, StreamMessage, StreamState, checked, state_of
 
 CONNECT_SECONDS = 3
 REQUEST_SECONDS = 5.0
 BATCH_SECONDS = 10.0
 PING_SECONDS = 5
 ERASED_AT_ONCE = 64
+FEW = 4
+"""Messages that are there sooner one by one: for a batch the server makes files of its own, which is dear."""
 MOST_IN_A_BATCH = 1000
 """The server's limit of messages in one atomic batch."""
 
@@ -143,31 +146,49 @@ class JetStream:
             await self._client.flush(timeout=CONNECT_SECONDS)
 
     async def publish_batch(self, messages: Sequence[Message], *, last_sequence: int) -> int:
-        """Publish all or none, in order, if the stream still ends with `last_sequence`; its new end.
+        """Publish in order, if the stream still ends with `last_sequence`; its new end.
 
-        At most MOST_IN_A_BATCH. Raises BatchRefused: nothing was published. After BrokerUnavailable the
-        outcome is unknown. Headers of the protocol: nats-server ADR-50.
+        FEW leave one after another, each naming the end that the one before made; more, at most
+        MOST_IN_A_BATCH, as an atomic batch, all or none. Raises BatchRefused: of an atomic batch nothing is
+        there, of a few perhaps the first. After BrokerUnavailable the outcome is unknown.
         """
+        if len(messages) <= FEW:
+            for message in messages:
+                last_sequence = await self._publish_after(last_sequence, message)
+            return last_sequence
         batch = random_bytes(12).hex()
         async with _translated("publishing a batch"):
             frames = [
-                _frame(message.subject, _of_batch(message, batch, number, last_sequence), message.body)
+                frame(message, batch_headers(batch, number, last_sequence))
                 for number, message in enumerate(messages[:-1], 1)
             ]
             await self._send(frames)
-            message = messages[-1]
-            headers = _of_batch(message, batch, len(messages), last_sequence) | {"Nats-Batch-Commit": "1"}
-            answer = await self._client.request(
-                message.subject, message.body, timeout=BATCH_SECONDS, headers=headers
-            )
-        try:
-            acknowledged = checked(orjson.loads(answer.data))
-        except BrokerRefused as error:
-            raise BatchRefused(str(error), error.code) from None
+        message = messages[-1]
+        last = batch_headers(batch, len(messages), last_sequence) | {"Nats-Batch-Commit": "1"}
+        acknowledged = await self._acknowledged(message, last)
         if acknowledged.get("count") != len(messages):
             raise BatchRefused(f"{acknowledged.get('count')} of {len(messages)} messages were taken", 0)
         sequence: int = acknowledged["seq"]
         return sequence
+
+    async def _publish_after(self, sequence: int, message: Message) -> int:
+        """Publish one message behind this sequence; its own."""
+        expected = {"Nats-Expected-Last-Sequence": str(sequence)}
+        acknowledged = await self._acknowledged(message, expected)
+        if acknowledged.get("duplicate") or acknowledged["seq"] != sequence + 1:
+            raise BatchRefused("the stream has the message already", DUPLICATE_IN_BATCH)
+        return sequence + 1
+
+    async def _acknowledged(self, message: Message, more: dict[str, str]) -> dict[str, Any]:
+        """What the server says of the message with more headers. Raises BatchRefused."""
+        async with _translated("publishing a batch"):
+            answer = await self._client.request(
+                message.subject, message.body, timeout=BATCH_SECONDS, headers={**message.headers, **more}
+            )
+        try:
+            return checked(orjson.loads(answer.data))
+        except BrokerRefused as error:
+            raise BatchRefused(str(error), error.code) from None
 
     # In
 
@@ -212,7 +233,7 @@ class JetStream:
 
     async def _send(self, frames: Sequence[bytes]) -> None:
         """Put whole frames before what is published next."""
-        # nats-py has no public way to it, and takes longer over a message's headers than we over the message.
+        # nats-py has no public way to it.
         await self._client._send_command(b"".join(frames))  # noqa: SLF001
 
     async def _get(self, stream: str, what: dict[str, Any]) -> StreamMessage | None:
@@ -249,20 +270,6 @@ class _Client(Client):
 
 def _is_token(name: str) -> bool:
     return name.isascii() and (not name or name.split() == [name])
-
-
-def _of_batch(message: Message, batch: str, number: int, last_sequence: int) -> dict[str, str]:
-    headers = {**message.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
-    if number == 1:
-        headers["Nats-Expected-Last-Sequence"] = str(last_sequence)
-    return headers
-
-
-def _frame(subject: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A message as it goes over the wire (NATS client protocol, HPUB). No header may hold a line end."""
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    head = f"NATS/1.0\r\n{lines}\r\n".encode()
-    return b"HPUB %b %d %d\r\n%b%b\r\n" % (subject.encode(), len(head), len(head) + len(body), head, body)
 
 
 def _headers(encoded: str) -> dict[str, str]:
