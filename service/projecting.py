@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from events import message
+from events.broker import Broker
 from events.database import Database
 from events.jetstream import JetStream
 from events.master_keys import MasterKeys
@@ -42,13 +43,13 @@ def works(master_keys: MasterKeys) -> Sequence[Work]:
     )
 
 
-async def run_projections(database_url: str, nats_url: str | None, master_keys: MasterKeys) -> None:
+async def run_projections(database_url: str, broker: Broker | str | None, master_keys: MasterKeys) -> None:
     """Keep all read models. Raises StoreUnavailable when the database cannot be reached at first."""
     async with Database.connect(database_url, size=CONNECTIONS) as database, asyncio.TaskGroup() as tasks:
-        tasks.create_task(run_sweep(database, master_keys, patient=nats_url is not None))
-        if nats_url is not None:
+        tasks.create_task(run_sweep(database, master_keys, patient=broker is not None))
+        if broker is not None:
             for work in works(master_keys):
-                tasks.create_task(run_worker(database, nats_url, work))
+                tasks.create_task(run_worker(database, broker, work))
 
 
 async def ensure_billing_streams(stream: JetStream) -> None:
@@ -58,11 +59,11 @@ async def ensure_billing_streams(stream: JetStream) -> None:
             await stream.create_stream({"name": name, "subjects": [subjects], "storage": "file"})
 
 
-async def keep_billing_streams(nats_url: str) -> None:
+async def keep_billing_streams(broker: Broker | str) -> None:
     """Make the streams of charges and invoices where they are missing: on our own NATS nobody else does."""
 
     async def attempt() -> None:
-        async with JetStream.connect(nats_url) as stream:
+        async with JetStream.connect(broker) as stream:
             while True:
                 await ensure_billing_streams(stream)
                 await asyncio.sleep(LOOK_SECONDS)
