@@ -52,11 +52,13 @@ async def run_projections(database_url: str, broker: Broker | str | None, master
                 tasks.create_task(run_worker(database, broker, work))
 
 
-async def ensure_billing_streams(stream: JetStream) -> None:
-    """Make those that are missing. Raises BrokerError."""
-    for name, subjects in BILLING_STREAMS.items():
-        if await stream.stream(name) is None:
-            await stream.create_stream({"name": name, "subjects": [subjects], "storage": "file"})
+async def ensure_billing_streams(stream: JetStream, *, replicas: int = 1) -> list[str]:
+    """Make those that are missing; their names. Raises BrokerError."""
+    missing = [name for name in BILLING_STREAMS if await stream.stream(name) is None]
+    for name in missing:
+        config = {"name": name, "subjects": [BILLING_STREAMS[name]], "storage": "file"}
+        await stream.create_stream({**config, "num_replicas": replicas})
+    return missing
 
 
 async def keep_billing_streams(broker: Broker | str) -> None:

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     queue_limit: int = Field(default=4096, ge=1)
     """Commands that may wait in this process before it answers 503."""
     stream_replicas: int = Field(default=1, ge=1, le=5)
-    """Copies that NATS keeps of the stream of customer events, once the relay makes it; 3 on a cluster."""
+    """Copies that NATS keeps of the streams that `relay` and `streams` make; 3 on a cluster."""
     read_connections: int = Field(default=2, ge=1, le=64)
     trusted_proxies: NetworkList = ()
     """Whose X-Forwarded-For is believed where a key has an allow list; see `client_address.py`."""
