@@ -129,7 +129,7 @@ def main() -> None:
         sys.exit(f"add_subscriber: {error}")
     print("\n".join(done) if done else f"{given.name} is there already")
     if done:
-        print("Have NATS read its configuration again: docker compose kill --signal HUP nats")
+        print("Have NATS read its configuration again, and once more: docker compose kill --signal HUP nats")
 
 
 if __name__ == "__main__":

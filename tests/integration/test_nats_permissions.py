@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 import pytest_asyncio
@@ -14,14 +14,10 @@ from events.jetstream import JetStream
 from events.message import STREAM, subject_of
 from events.nkeys import make_seed
 from events.randomness import random_bytes
-from service.projecting import ensure_billing_streams
 from tests.support.directories import short_directory
 from tests.support.nats_accounts import Guarded, connected, guarded_nats
-from tests.support.nats_requests import CONSUMERS, answered, is_answered, requests, stream_named
+from tests.support.nats_requests import CONSUMERS, CREATE, NEXT, answered, is_answered, make_all, requests
 from tests.support.store import M1, M2
-
-CREATE = "$JS.API.CONSUMER.CREATE"
-NEXT = "$JS.API.CONSUMER.MSG.NEXT"
 
 
 def of_subscriber(name: str, merchant_id: str) -> set[str]:
@@ -68,18 +64,9 @@ def server() -> Iterator[Guarded]:
 
 
 @pytest_asyncio.fixture
-async def ready(server: Guarded) -> AsyncIterator[Guarded]:
-    """The server with its streams and consumers, each made by whose it is."""
-    async with JetStream.connect(server.broker("relay")) as relay:
-        await relay.create_stream(stream_named(STREAM))
-    async with JetStream.connect(server.broker("streams")) as administrator:
-        await ensure_billing_streams(administrator)
-    for user in ("workers", "crm", "mail"):
-        async with server.client(user) as client:
-            for subject, body in requests().items():
-                if subject in MAY[user] and subject.startswith(CREATE):
-                    assert await is_answered(client, subject, body)
-    yield server
+async def ready(server: Guarded) -> Guarded:
+    await make_all(server)
+    return server
 
 
 @pytest.mark.parametrize("user", MAY)
@@ -88,11 +75,11 @@ async def test_each_user_is_answered_what_is_theirs_and_nothing_else(ready: Guar
         assert await answered(client) == MAY[user]
 
 
-async def test_every_request_of_the_table_is_answered_where_nothing_is_refused(tmp_path: object) -> None:
+async def test_every_request_of_the_table_is_answered_where_nothing_is_refused() -> None:
     """Else the table would prove nothing."""
     with short_directory() as directory:
         server = Guarded(directory)
-        (server.configuration / "nats.conf").write_text('jetstream: {}\nlisten: "127.0.0.1:-1"\n')
+        (server.configuration / "nats.conf").write_text("jetstream: {store_dir: $NATS_DATA}\n")
         server.start()
         try:
             async with connected(Broker(server.url)) as client:

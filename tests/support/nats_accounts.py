@@ -71,7 +71,11 @@ class Guarded:
             self._process = None
 
     def reload(self) -> None:
-        """Have it read its configuration again."""
+        """Have it read its configuration twice: a new account has its imports from the second time on."""
+        for _ in range(2):
+            self._reload()
+
+    def _reload(self) -> None:
         assert self._process is not None
         before = self.log.read_text().count("Reloaded server configuration")
         self._process.send_signal(signal.SIGHUP)

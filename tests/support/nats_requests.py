@@ -12,9 +12,11 @@ import orjson
 from nats.aio.client import Client
 from nats.errors import NoRespondersError
 
+from events.jetstream import JetStream
 from events.message import STREAM, subject_of
 from events.reconciliation import stream_config
-from service.projecting import BILLING_STREAMS
+from service.projecting import BILLING_STREAMS, ensure_billing_streams
+from tests.support.nats_accounts import Guarded
 from tests.support.store import M1, M2
 
 STREAMS = [STREAM, *BILLING_STREAMS]
@@ -29,6 +31,8 @@ CONSUMERS = {
 NOT_ENABLED = 10039
 """The server's answer to whoever has no JetStream."""
 ANSWER_SECONDS = 2.0
+CREATE = "$JS.API.CONSUMER.CREATE"
+NEXT = "$JS.API.CONSUMER.MSG.NEXT"
 
 
 def stream_named(name: str) -> Mapping[str, object]:
@@ -59,8 +63,6 @@ def requests() -> dict[str, object]:
             f"{api}.STREAM.UPDATE.{stream}": stream_named(stream),
             f"{api}.STREAM.INFO.{stream}": {},
             f"{api}.STREAM.MSG.GET.{stream}": {"seq": 1},
-            f"{api}.DIRECT.GET.{stream}": {"seq": 1},
-            f"{api}.DIRECT.GET.{stream}.{subject}": {},
             f"{api}.STREAM.SNAPSHOT.{stream}": {},
             f"{api}.CONSUMER.NAMES.{stream}": {},
             f"{api}.CONSUMER.LIST.{stream}": {},
@@ -75,6 +77,10 @@ def requests() -> dict[str, object]:
             f"{api}.CONSUMER.INFO.{stream}.{name}": {},
             f"{api}.CONSUMER.MSG.NEXT.{stream}.{name}": {"batch": 1, "no_wait": True},
         }
+    asked |= {
+        f"{api}.DIRECT.GET.{STREAM}": {"seq": 1},
+        f"{api}.DIRECT.GET.{STREAM}.{subject_of(M1, 'c')}": {},
+    }
     # Names and filters beside the right ones.
     for name, filtered in (
         ("crm", None),
@@ -110,3 +116,15 @@ async def is_answered(client: Client, subject: str, body: object) -> bool:
 async def answered(client: Client) -> set[str]:
     """The subjects of the requests that were answered."""
     return {subject for subject, body in requests().items() if await is_answered(client, subject, body)}
+
+
+async def make_all(server: Guarded) -> None:
+    """The streams and consumers, each made by whose it is, where they are missing."""
+    async with JetStream.connect(server.broker("relay")) as relay:
+        await relay.create_stream(stream_named(STREAM))
+    async with JetStream.connect(server.broker("streams")) as administrator:
+        await ensure_billing_streams(administrator)
+    for name, (stream, filtered) in CONSUMERS.items():
+        async with server.client("workers" if filtered is None else name) as client:
+            subject = ".".join(filter(None, (CREATE, stream, name, filtered)))
+            assert await is_answered(client, subject, consumer(stream, name, filtered))
