@@ -10,8 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+CONNECT_SECONDS = 3
+"""How long a server may take, each of several."""
+PING_SECONDS = 5
 INBOX = "_INBOX"
 """Where answers go unless said otherwise: the prefix of clients in every language."""
+
+_CUT = (ssl.SSLError, ConnectionError, EOFError)
+"""How a server ends a handshake that lacks a certificate, before or after we think that it is over."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,12 @@ class Broker:
             "nkeys_seed_str": self.seed,
             "tls": self.tls,
             "inbox_prefix": self.inbox,
+            "connect_timeout": CONNECT_SECONDS,
+            "ping_interval": PING_SECONDS,
+            "max_outstanding_pings": 2,
+            "allow_reconnect": False,
+            "max_reconnect_attempts": 1,
+            "reconnect_time_wait": 0,
         }
 
 
@@ -87,17 +99,17 @@ def why(error: BaseException, broker: Broker) -> str:
             "(CUSTOMERS_NATS_CA names the file of the authority that signed it)"
         )
     text = str(error).removeprefix("nats: ").strip("'") or type(error).__name__
+    if text == "secure connection not available":
+        return "it offers no TLS, and it is told nothing without (tls:// or CUSTOMERS_NATS_CA ask for it)"
     if "Authorization Violation" in text:
         if not broker.has_credentials:
             return "it asks who we are: set CUSTOMERS_NATS_SEED_FILE, or CUSTOMERS_NATS_USER and _PASSWORD"
         return "it does not know us: the seed, or the user and its password, are not those that it was told"
-    if _asks_for_a_certificate(error, text):
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused: no NATS listens there"
+    if broker.wants_tls and (isinstance(error, _CUT) or text == "unexpected EOF"):
         return (
             "it ended the connection during TLS: it may ask for a certificate of ours that it believes "
             "(CUSTOMERS_NATS_CERTIFICATE and CUSTOMERS_NATS_CERTIFICATE_KEY)"
         )
     return text
-
-
-def _asks_for_a_certificate(error: BaseException, text: str) -> bool:
-    return isinstance(error, ssl.SSLError) and ("CERTIFICATE" in text.upper() or "UNKNOWN_CA" in text.upper())

@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import SecureConnWantedError, UnexpectedEOF
 
-from events.broker import Broker, as_broker, why
+from events.broker import CONNECT_SECONDS, Broker, as_broker, why
 from events.errors import BatchRefused, BrokerRefused, BrokerUnavailable
 from events.frames import frame, header_lines, of_batch, stored_headers
 from events.message import Message
@@ -26,10 +26,8 @@ from events.nkeys import public_key, sign
 from events.pull import Pull, Pulled, consumer_config
 from events.randomness import random_bytes
 
-CONNECT_SECONDS = 3
 REQUEST_SECONDS = 5.0
 BATCH_SECONDS = 10.0
-PING_SECONDS = 5
 ERASED_AT_ONCE = 64
 MOST_IN_A_BATCH = 1000
 """The server's limit of messages in one atomic batch."""
@@ -238,6 +236,14 @@ class _Client(Client):
         """Keep what nats-py tells beside: whatever was asked meanwhile fails, too, and is told there."""
         self.complaint = error
 
+    def hang_up(self) -> None:
+        """End what did not become a connection; `close` would wait for TLS that never was."""
+        for task in (self._reading_task, self._ping_interval_task, self._flusher_task):
+            if task is not None:
+                task.cancel()
+        if self._transport:
+            self._transport.close()  # type: ignore[no-untyped-call]  # nats-py's own
+
     def _setup_nkeys_seed_connect(self) -> None:
         """The same without the library that nats-py has for it."""
         seed = self._broker.seed or ""
@@ -280,20 +286,10 @@ async def _connect(client: _Client, broker: Broker) -> None:
     reason: Exception | None = None
     try:
         async with asyncio.timeout(CONNECT_SECONDS * len(broker.servers)):
-            await client.connect(
-                **broker.options(),
-                error_cb=client.heard,
-                connect_timeout=CONNECT_SECONDS,
-                allow_reconnect=False,
-                max_reconnect_attempts=1,
-                reconnect_time_wait=0,
-                ping_interval=PING_SECONDS,
-                max_outstanding_pings=2,
-            )
+            await client.connect(**broker.options(), error_cb=client.heard)
     except (NatsError, OSError, EOFError, TimeoutError) as error:
         reason = error
     if not client.is_connected:  # also without an error, where the server hung up in place of its answer
         reason = client.complaint or reason or UnexpectedEOF()
-        with suppress(NatsError, OSError, TimeoutError):
-            await client.close()
+        client.hang_up()
         raise BrokerUnavailable(f"NATS cannot be reached: {why(reason, broker)}") from reason

@@ -107,7 +107,7 @@ class Guarded:
 async def connected(broker: Broker) -> AsyncIterator[Client]:
     """A connection of nats-py's; nkeys alone are signed for by us."""
     client = _Client(broker)
-    await client.connect(**broker.options(), allow_reconnect=False, error_cb=client.heard)
+    await client.connect(**broker.options(), error_cb=client.heard)
     try:
         yield client
     finally:
