@@ -93,23 +93,25 @@ def refuse_malformed(url: str) -> None:
 
 def why(error: BaseException, broker: Broker) -> str:
     """What is wrong with a connection that failed, and what would be right, in one line without secrets."""
+    text = str(error).removeprefix("nats: ").strip("'") or type(error).__name__
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"the server's certificate is not believed: {error.verify_message.rstrip('.')} "
             "(CUSTOMERS_NATS_CA names the file of the authority that signed it)"
         )
-    text = str(error).removeprefix("nats: ").strip("'") or type(error).__name__
-    if text == "secure connection not available":
-        return "it offers no TLS, and it is told nothing without (tls:// or CUSTOMERS_NATS_CA ask for it)"
     if "Authorization Violation" in text:
-        if not broker.has_credentials:
-            return "it asks who we are: set CUSTOMERS_NATS_SEED_FILE, or CUSTOMERS_NATS_USER and _PASSWORD"
-        return "it does not know us: the seed, or the user and its password, are not those that it was told"
+        return _KNOWS_US_NOT if broker.has_credentials else _ASKS_WHO
     if isinstance(error, ConnectionRefusedError):
         return "connection refused: no NATS listens there"
     if broker.wants_tls and (isinstance(error, _CUT) or text == "unexpected EOF"):
-        return (
-            "it ended the connection during TLS: it may ask for a certificate of ours that it believes "
-            "(CUSTOMERS_NATS_CERTIFICATE and CUSTOMERS_NATS_CERTIFICATE_KEY)"
-        )
-    return text
+        return _CUT_SHORT
+    return _NO_TLS if text == "secure connection not available" else text
+
+
+_ASKS_WHO = "it asks who we are: set CUSTOMERS_NATS_SEED_FILE, or CUSTOMERS_NATS_USER and _PASSWORD"
+_KNOWS_US_NOT = "it does not know us: the seed, or the user and its password, are not those that it was told"
+_NO_TLS = "it offers no TLS, and it is told nothing without (tls:// or CUSTOMERS_NATS_CA ask for it)"
+_CUT_SHORT = (
+    "it ended the connection during TLS: it may ask for a certificate of ours that it believes "
+    "(CUSTOMERS_NATS_CERTIFICATE and CUSTOMERS_NATS_CERTIFICATE_KEY)"
+)

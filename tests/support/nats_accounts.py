@@ -56,7 +56,13 @@ class Guarded:
     def start(self) -> None:
         """Start it on any free ports of loopback, with its data in the directory, and wait for it."""
         self._ports.mkdir(exist_ok=True)
-        command = [program(), "--config", self.configuration / "nats.conf", "--log", self.log]
+        command: list[str | Path] = [
+            program(),
+            "--config",
+            self.configuration / "nats.conf",
+            "--log",
+            self.log,
+        ]
         command += ["--addr", "127.0.0.1", "--port", "-1", "--http_port", "-1"]
         command += ["--ports_file_dir", self._ports]
         self._process = subprocess.Popen(command, env=os.environ | self.environment)
