@@ -103,7 +103,7 @@ async def serve(
         on_ready(running)
 
     works = [
-        run_relay(urls.application, nats, master_keys, replicas=settings.stream_replicas),
+        run_relay(urls.application, nats, master_keys, settings=settings.stream),
         run_projections(urls.application, nats, master_keys),
         run_checkpoints(urls.application, nats, master_keys, seconds=settings.checkpoint_seconds),
     ]

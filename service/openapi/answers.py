@@ -6,7 +6,7 @@ not know.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
@@ -16,6 +16,7 @@ from projections.customer_list import MOST_COUNTED
 from service.openapi.examples import (
     BATCH_RESULTS,
     CERTIFICATE,
+    EVENTS,
     HISTORY,
     JOHN,
     LEDGER,
@@ -147,6 +148,9 @@ class CustomerList(TypedDict):
     ]
 
 
+MOMENT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$"
+
+
 class Actor(TypedDict):
     """The API key that a change came with."""
 
@@ -170,7 +174,7 @@ class HistoryEvent(TypedDict):
     recordedAt: Annotated[
         str,
         Field(
-            pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$",
+            pattern=MOMENT,
             description="RFC 3339, in UTC, to the microsecond.",
         ),
     ]
@@ -200,6 +204,48 @@ class History(TypedDict):
     url: Annotated[str, Field(pattern="^/v1/customers/cus_[0-9a-z]{26}/history$")]
     hasMore: Annotated[bool, Field(description="Whether there are more in the order asked for.")]
     data: Annotated[list[HistoryEvent], Field(max_length=100)]
+
+
+class CustomerReference(TypedDict):
+    """All that can be told of a customer whose values cannot be read any more: it was erased."""
+
+    id: CustomerId
+    object: Literal["customer"]
+
+
+class CustomerEvent(TypedDict):
+    """Something that happened to a customer, as it is also published over NATS."""
+
+    event: Annotated[
+        str,
+        Field(description="`customer.created`, `.updated`, `.deleted` or `.erased`; more may come."),
+    ]
+    timestamp: Annotated[str, Field(pattern=MOMENT, description="RFC 3339, in UTC, to the microsecond.")]
+    data: Annotated[
+        Customer | Tombstone | CustomerReference,
+        Field(description="The customer after it; its ids alone, if it was erased since."),
+    ]
+    previousAttributes: Annotated[
+        dict[str, Any],
+        Field(description="The merge patch (RFC 7396) that leads back to the customer before it."),
+    ]
+    version: Annotated[int, Field(ge=1, description="The customer's version after it.")]
+    position: Annotated[int, Field(ge=1, description="Its place among all events of the merchant.")]
+    actor: Annotated[str | None, Field(description="The API key's id, or `operator`.")]
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [EVENTS]}))
+class EventList(TypedDict):
+    """A page of events, in the order in which they happened."""
+
+    object: Literal["list"]
+    url: Literal["/v1/events"]
+    hasMore: Annotated[bool, Field(description="Whether there is anything beyond `nextAfter`.")]
+    data: Annotated[list[CustomerEvent], Field(max_length=1000)]
+    nextAfter: Annotated[
+        int,
+        Field(ge=0, description="What to go on with as `after`: everything up to there was looked at."),
+    ]
 
 
 class MemberFault(TypedDict):

@@ -14,7 +14,7 @@ from nats.errors import NoRespondersError
 
 from events.jetstream import JetStream
 from events.message import STREAM, subject_of
-from events.reconciliation import stream_config
+from events.stream_settings import StreamSettings
 from service.projecting import BILLING_STREAMS, ensure_billing_streams
 from tests.support.nats_accounts import Guarded
 from tests.support.store import M1, M2
@@ -38,7 +38,7 @@ NEXT = "$JS.API.CONSUMER.MSG.NEXT"
 def stream_named(name: str) -> Mapping[str, object]:
     """The stream's configuration as it is made."""
     if name == STREAM:
-        return stream_config(1)
+        return StreamSettings().new_stream()
     return {"name": name, "subjects": [BILLING_STREAMS[name]], "storage": "file", "num_replicas": 1}
 
 
