@@ -1,8 +1,8 @@
 """Published schemas as files: what models give, and what was published before.
 
-In: schemas by name (`customer.created`), a folder. Out: files `NAME.v1.0.json`, `NAME.v1.1.json`, … A file that
-was published is never changed but in its texts: a schema that differs becomes the next revision, so that each
-can be compared with all before it. What breaks readers needs another major version (README.md).
+In: schemas by name (`customer.created`), a folder. Out: files `NAME.v1.0.json`, `NAME.v1.1.json`, … A file
+that was published is never changed but in its texts: a schema that differs becomes the next revision, so that
+each can be compared with all before it. What breaks readers needs another major version (README.md).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _number(path: Path) -> int:
 
 
 def _meaning(part: Any, *, names: bool = False) -> Any:
-    """A schema without texts for people; `names`: it is an object of members, which may be called like texts."""
+    """A schema without texts for people; `names`: its keys are names of members, like texts or not."""
     if isinstance(part, list):
         return [_meaning(inner) for inner in part]
     if not isinstance(part, dict):

@@ -135,12 +135,32 @@ ENVELOPES: dict[str, type[BaseModel]] = {
 Identity = Annotated[Text, Field(description="With the source it tells the event from all others.")]
 ContentType = Annotated[str, Field(description="`application/json`, the only one that can be read.")]
 SpecVersion = Literal["1.0"]
+HeaderText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=TEXT_LENGTH,
+        pattern="^[!#$&-~]+$",
+        description="As the NATS binding of CloudEvents wants it: whatever else it has is percent-encoded.",
+    ),
+]
+HeaderIdentity = Annotated[
+    HeaderText, Field(description="With the source it tells the event from all others; else as `ce-source`.")
+]
 
 PlainHeaders = TypedDict(
     "PlainHeaders",
     {
         "Nats-Msg-Id": NotRequired[
-            Annotated[Text, Field(description="The event's identity; without it, the hash of the body.")]
+            Annotated[
+                str,
+                Field(
+                    min_length=1,
+                    max_length=TEXT_LENGTH,
+                    pattern="^[!-~]+$",
+                    description="The event's identity; without it, the hash of the body.",
+                ),
+            ]
         ]
     },
 )
@@ -150,9 +170,9 @@ BinaryHeaders = TypedDict(
     "BinaryHeaders",
     {
         "ce-specversion": SpecVersion,
-        "ce-id": Identity,
-        "ce-source": Text,
-        "ce-type": Text,
+        "ce-id": HeaderIdentity,
+        "ce-source": HeaderText,
+        "ce-type": HeaderText,
         "ce-time": NotRequired[Moment],
         "ce-datacontenttype": NotRequired[ContentType],
     },
@@ -163,8 +183,8 @@ BinaryChargeHeaders = TypedDict(
     "BinaryChargeHeaders",
     {
         "ce-specversion": SpecVersion,
-        "ce-id": Identity,
-        "ce-source": Text,
+        "ce-id": HeaderIdentity,
+        "ce-source": HeaderText,
         "ce-type": ChargeEvent,
         "ce-time": Moment,
         "ce-datacontenttype": NotRequired[ContentType],
@@ -176,8 +196,8 @@ BinaryInvoiceHeaders = TypedDict(
     "BinaryInvoiceHeaders",
     {
         "ce-specversion": SpecVersion,
-        "ce-id": Identity,
-        "ce-source": Text,
+        "ce-id": HeaderIdentity,
+        "ce-source": HeaderText,
         "ce-type": InvoiceEvent,
         "ce-time": Moment,
         "ce-datacontenttype": NotRequired[ContentType],

@@ -1,4 +1,4 @@
-"""`python -m projections.billing_schemas`: write the schemas of charge and invoice messages into `schemas/`."""
+"""`python -m projections.billing_schemas`: write the schemas of what arrives into `schemas/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published schemas: they are what the models give, and no revision breaks who relies on an earlier one."""
+"""The published schemas are what the models give; no revision breaks who relies on an earlier one."""
 
 from __future__ import annotations
 

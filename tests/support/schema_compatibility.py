@@ -1,9 +1,9 @@
 """Whether a schema may take an earlier one's place: what of the one does the other not allow?
 
-In: two JSON schemas, of the kind that our models give. Out: reasons, each with its place; none means that every
-document that `narrow` describes fits `wide`. It may see a break where there is none (two patterns that differ),
-never none where there is one; a keyword that it does not know is an error. Objects are open: a member that is
-not described may be there and be anything.
+In: two JSON schemas, of the kind that our models give. Out: reasons, each with its place; none means that
+every document of the one fits the other. It may see a break where there is none (two patterns that
+differ), never none where there is one; a keyword that it does not know is an error. Objects are open: what
+is not described may be there and be anything.
 
 What leaves: readers of the earlier schema must be able to read what the later one describes. What comes in:
 what the earlier one allowed must still be read.
