@@ -127,7 +127,9 @@ Headers = TypedDict(
                 "customer, version, the first 16 digits of `ce-hash`.",
             ),
         ],
-        "ce-source": Annotated[str, Field(pattern=f"^/merchants/{patterns.MERCHANT_ID}$")],
+        "ce-source": Annotated[
+            str, Field(pattern=f"^/merchants/{patterns.MERCHANT_ID}$", description="Whose customer.")
+        ],
         "ce-type": Annotated[
             str, Field(pattern=r"^customer\.[a-z]+$", description="As `event`; there will be new ones.")
         ],

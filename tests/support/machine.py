@@ -284,8 +284,8 @@ def run_machine(
 ) -> None:
     """Let it run in this world until it went every way there is; chance may miss a rare one for a round.
 
-    Where examples do not come by chance (Hypothesis derandomizes itself in CI), each round has a seed of its own:
-    without it all of them would be the first one again.
+    Where examples do not come by chance (Hypothesis derandomizes itself in CI), each round has a seed of its
+    own: without it all of them would be the first one again.
     """
     wanted = WAYS | set(more_ways)
     chosen = settings(
