@@ -43,7 +43,11 @@ def is_binary(headers: Mapping[str, str]) -> bool:
 
 def attributes_of(headers: Mapping[str, str]) -> dict[str, str]:
     """The attributes in the headers, by their names without `ce-`. Raises BadCloudEvent."""
-    return {name[3:]: _decoded(name, value) for name, value in headers.items() if name.startswith("ce-")}
+    return {
+        name[3:]: _decoded(name, value) if "%" in value or '"' in value else value
+        for name, value in headers.items()
+        if name.startswith("ce-")
+    }
 
 
 def data_of(content: Mapping[str, Any], read: Callable[[bytes], dict[str, Any]]) -> Any:
@@ -67,8 +71,6 @@ def _decoded(name: str, value: str) -> str:
     quoted = _QUOTED.fullmatch(value)
     if quoted:
         value = _ESCAPE.sub(r"\1", quoted[1])
-    if "%" not in value:
-        return value
     try:
         return unquote(value, errors="strict")
     except UnicodeDecodeError:
