@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from events import wire_schemas
+from events import message, wire_schemas
 from events.json_schemas import schema_of
-from events.schema_files import file_of, published_names, read_schema, revisions, write_schemas
+from events.schema_files import MAJOR, file_of, published_names, read_schema, revisions, write_schemas
 from projections import billing_schemas
 from tests.support.schema_compatibility import breaks_readers, breaks_senders
 
@@ -52,6 +52,10 @@ def test_a_file_is_a_schema_by_itself(folder: Path, name: str, breaks: Any) -> N
         schema = read_schema(path)
         assert jsonschema_rs.meta.is_valid(schema)
         assert not jsonschema_rs.validator_for(schema).is_valid({}) or name == "headers.plain"
+
+
+def test_the_major_version_is_that_of_the_subjects() -> None:
+    assert f"customers.v{MAJOR}.>" == message.SUBJECTS
 
 
 def test_another_schema_is_another_revision_and_other_words_are_not(tmp_path: Path) -> None:

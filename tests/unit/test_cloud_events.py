@@ -39,7 +39,7 @@ def test_whatever_was_encoded_comes_out_as_it_was(text: str) -> None:
 
 @pytest.mark.parametrize("sent", ["%C0%A0", "%FF", "a%E2%82"])
 def test_what_is_no_utf_8_is_refused_by_the_header_s_name(sent: str) -> None:
-    with pytest.raises(BadCloudEvent, match="^ce-id is percent-encoded, and not in UTF-8$"):
+    with pytest.raises(BadCloudEvent, match=r"^ce-id is percent-encoded, and not in UTF-8$"):
         attributes_of({"ce-id": sent})
 
 
@@ -61,7 +61,7 @@ def test_the_content_type_says_whether_it_is_structured(content_type: str, *, st
     "content_type", ["application/cloudevents+avro", "application/cloudevents-batch+json"]
 )
 def test_another_format_of_cloud_events_is_refused(content_type: str) -> None:
-    with pytest.raises(BadCloudEvent, match="^Content-Type must be application/cloudevents\\+json"):
+    with pytest.raises(BadCloudEvent, match=r"^Content-Type must be application/cloudevents\+json"):
         is_structured({"content-type": content_type})
 
 
