@@ -72,7 +72,17 @@ def _texts(part: Schema) -> st.SearchStrategy[str]:
         return MOMENTS.filter(re.compile(part["pattern"]).search)
     if "pattern" not in part:
         return st.text(STORABLE, max_size=20)
+    one_of_many = re.fullmatch(r"\^(\[.*\])\+\$", part["pattern"])
+    if one_of_many:
+        return _runs(one_of_many[1], part["minLength"], part["maxLength"])
     return st.from_regex(part["pattern"].removesuffix("$") + r"\Z", alphabet=STORABLE)
+
+
+def _runs(allowed: str, least: int, most: int) -> st.SearchStrategy[str]:
+    """Characters of one class, often as many as there may be."""
+    characters = [chr(code) for code in range(128) if re.fullmatch(allowed, chr(code))]
+    longest = st.sampled_from(characters).map(lambda one: one * most)
+    return st.text(st.sampled_from(characters), min_size=least, max_size=most) | longest
 
 
 def _objects(part: Schema, whole: Schema) -> st.SearchStrategy[dict[str, Any]]:
