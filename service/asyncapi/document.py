@@ -53,7 +53,7 @@ def document() -> Part:
                     "location": "$message.header#/ce-traceparent",
                 }
             },
-            "messages": {name: _message(message, references) for name, message in messages.items()},
+            "messages": {name: _message(name, message, references) for name, message in messages.items()},
             "schemas": schemas,
         },
     }
@@ -105,15 +105,14 @@ def _operation(name: str, channel: Channel) -> Part:
         "channel": {"$ref": f"#/channels/{name}"},
         "title": channel.title,
         "summary": channel.summary,
-        "description": channel.description,
         "messages": [{"$ref": f"#/channels/{name}/messages/{one}"} for one in _names(channel)],
         "bindings": {"nats": {"bindingVersion": NATS_BINDING}},
     }
 
 
-def _message(message: Message, references: dict[str, Part]) -> Part:
+def _message(name: str, message: Message, references: dict[str, Part]) -> Part:
     made: Part = {
-        "name": message.title,
+        "name": name,
         "title": message.title,
         "summary": message.summary,
         "contentType": message.content_type,
@@ -131,11 +130,10 @@ def _message(message: Message, references: dict[str, Part]) -> Part:
 
 
 def _headers(message: Message, references: dict[str, Part]) -> Part:
-    schema: Part = {"type": "object"} | references[_key(message.headers)]
+    schema = references[_key(message.headers)]
     if message.type is not None:
-        named = {"properties": {"ce-type": {"const": message.type}}}
-        schema = {"type": "object", "allOf": [references[_key(message.headers)], named]}
-    return schema
+        schema = {"allOf": [schema, {"properties": {"ce-type": {"const": message.type}}}]}
+    return schema if "$ref" in schema else {"type": "object"} | schema
 
 
 def _schemas(messages: dict[str, Message]) -> tuple[dict[str, Part], Part]:
