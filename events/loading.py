@@ -14,11 +14,12 @@ from typing import NamedTuple
 from eventsourcing.persistence import Mapper, StoredEvent
 
 from events.customer import Customer
-from events.database import Connection, Database, Row
+from events.database import Row
 from events.errors import DataKeyMissing
 from events.mapper import make_mapper, read_event, to_domain_event
 from events.master_keys import MasterKeys
 from events.queries import LOAD_CUSTOMERS
+from events.reader import Reader
 from events.sealing import DataKey, ErasedKey
 
 LATEST = 2**62
@@ -52,9 +53,9 @@ class Loaded(NamedTuple):
 
 
 class Loader:
-    """Answers batches of `Wanted` over one kept connection, or in a transaction."""
+    """Answers batches of `Wanted` over one kept connection, in a transaction, or from a pool."""
 
-    def __init__(self, connection: Connection | Database.Transaction, master_keys: MasterKeys) -> None:
+    def __init__(self, connection: Reader, master_keys: MasterKeys) -> None:
         self._connection = connection
         self._master_keys = master_keys
 

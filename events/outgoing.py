@@ -1,8 +1,8 @@
-"""From outbox rows to messages: each event with its customer before and after it.
+"""From stored events to messages: each event with its customer before and after it.
 
-In: a page of the outbox, in order. Out: a `Message` for each row, but for rows of erased customers: of them
-nothing leaves but that they were erased. Customers are folded here, and kept in a bounded cache, since the
-next event of a customer mostly follows soon.
+In: rows of the outbox or of a ledger, in order. Out: a `Message` for each, but for rows of erased customers:
+of them nothing leaves but that they were erased, and where a place has to be kept, the ids. Customers are
+folded here, and kept in a bounded cache, since the next event of a customer mostly follows soon.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from eventsourcing.persistence import StoredEvent
 
 from events.customer import Customer, Values
 from events.customer_key import CustomerKey, key_of
-from events.database import Connection, Row
+from events.database import Row
 from events.errors import UNREADABLE, DataKeyMissing, EventUnreadable
 from events.loading import Loader, Wanted, is_erased, open_data_key
 from events.mapper import make_mapper, to_domain_event, to_microseconds
 from events.master_keys import MasterKeys
 from events.message import Message, Recorded, customer_message, unreadable_message
+from events.reader import Reader
 from events.sealing import DataKey
 
 CUSTOMERS_KEPT = 5_000
@@ -38,10 +39,15 @@ _SECOND = 1_000_000  # µs
 ERASURE_TOPIC = Customer.Erased.TOPIC
 
 
+def tells_of_erased(row: Row) -> bool:
+    """Whether it is of an erased customer, and not that it was erased."""
+    return row["topic"] != ERASURE_TOPIC and is_erased(row)
+
+
 class Outgoing:
     """Makes messages. One user at a time."""
 
-    def __init__(self, session: Connection, master_keys: MasterKeys, largest: int) -> None:
+    def __init__(self, session: Reader, master_keys: MasterKeys, largest: int) -> None:
         """`largest`: bytes a message may have, with its headers; what is larger leaves with its ids only."""
         self._largest = largest - HEADER_BYTES
         self._loader = Loader(session, master_keys)
@@ -51,9 +57,15 @@ class Outgoing:
         self._kept: OrderedDict[CustomerKey, Customer] = OrderedDict()
 
     async def messages(self, rows: Sequence[Row]) -> list[Message]:
-        """The messages of those rows that have one, in order. Raises StoreUnavailable, MasterKeyMismatch."""
-        rows = [row for row in rows if row["topic"] == ERASURE_TOPIC or not is_erased(row)]
-        await self._load_what_is_missing(rows)
+        """The messages of those rows that leave one, in order. Raises StoreUnavailable, MasterKeyMismatch."""
+        return await self.all_messages([row for row in rows if not tells_of_erased(row)])
+
+    async def all_messages(self, rows: Sequence[Row]) -> list[Message]:
+        """A message for each row, in order; what an erased customer did before has its ids alone.
+
+        Raises StoreUnavailable, MasterKeyMismatch.
+        """
+        await self._load_what_is_missing([row for row in rows if not tells_of_erased(row)])
         made: list[Message] = []
         for number, row in enumerate(rows):
             if number % TURN == 0:
@@ -90,6 +102,9 @@ class Outgoing:
         if event.topic == ERASURE_TOPIC:
             self._kept.pop(key, None)
             return customer_message(event, 0, None, None)
+        if is_erased(row):
+            self._kept.pop(key, None)
+            return unreadable_message(event)
         try:
             before = self._kept.pop(key) if self._has(key, event.version - 1) else None
             values: Values | None = before.values if before is not None else None

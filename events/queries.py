@@ -1,4 +1,4 @@
-"""The statements of the event store, the relay and the proofs, by name. Their text is in `sql/*.sql`."""
+"""The statements of store, relay, feed and proofs, by name. Their text is in `sql/*.sql`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _STATEMENTS = (
     read_statements(SQL / "queries.sql")
     | read_statements(SQL / "relay.sql")
     | read_statements(SQL / "proof.sql")
+    | read_statements(SQL / "feed.sql")
 )
 
 APPEND = _STATEMENTS["append"]
@@ -47,8 +48,10 @@ NOTE_CLEANED = _STATEMENTS["note_cleaned"]
 FOLLOW_STREAM = _STATEMENTS["follow_stream"]
 PUT_BACK_AFTER = _STATEMENTS["put_back_after"]
 MARK_PUBLISHED_UNTIL = _STATEMENTS["mark_published_until"]
-LEDGERS_PAGE = _STATEMENTS["ledgers_page"]
+MERCHANTS_PAGE = _STATEMENTS["merchants_page"]
 LEDGER_HAS = _STATEMENTS["ledger_has"]
+RAISE_EPOCHS = _STATEMENTS["raise_epochs"]
+RECORDED_UNTIL = _STATEMENTS["recorded_until"]
 
 NEXT_LEDGER = _STATEMENTS["next_ledger"]
 LEDGER_ENDS = _STATEMENTS["ledger_ends"]
@@ -65,3 +68,6 @@ WRONG_KEY = _STATEMENTS["wrong_key"]
 HISTORY = _STATEMENTS["history"]
 MERCHANTS_OF = _STATEMENTS["merchants_of"]
 LAST_AND_KEY = _STATEMENTS["last_and_key"]
+
+FEED_PAGE = _STATEMENTS["feed_page"]
+FEED_HEADS = _STATEMENTS["feed_heads"]

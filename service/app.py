@@ -95,6 +95,7 @@ async def _listen(
         on_ready(_url(host, runner))
         await stop.wait()
         services.stopping.set()
+        services.followers.let_go()
         await asyncio.sleep(settings.drain_seconds)
         await site.stop()
         # Before cleaning up: aiohttp would throw away what still arrives of a body.

@@ -17,9 +17,8 @@ from aiohttp import web
 
 from events.errors import CustomerDeleted, StoreBusy, StoreError, StoreUnavailable
 from service.api_error import ApiError, error_body, phrase
-from service.auth import Caller
 from service.call import Call
-from service.client_address import Address, client_address
+from service.caller import caller_of
 from service.clock import new_request_id
 from service.errors import (
     BodyTooLarge,
@@ -32,7 +31,6 @@ from service.errors import (
     RateLimited,
     RequestTimeout,
     StoreUnavailableError,
-    Unauthorized,
 )
 from service.operation import Operation
 from service.parameters import parse_query
@@ -74,12 +72,12 @@ async def edge(
 
 def endpoint(
     services: Services, operation: Operation[Any]
-) -> Callable[[web.Request], Awaitable[web.Response]]:
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """An aiohttp handler that lets callers with the operation's scope in, and reads its parameters."""
 
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         with services.under_way.one():
-            caller = await _authenticate(services, request)
+            caller = await caller_of(services, request)
             bucket = services.rate_limits.bucket(caller.key_id, caller.rate_limit)
             if bucket is not None:
                 request[BUCKET] = bucket
@@ -89,25 +87,6 @@ def endpoint(
             return await operation.handler(call, parse_query(operation.parameters, call.query))
 
     return handle
-
-
-async def _authenticate(services: Services, request: web.Request) -> Caller:
-    headers = request.headers
-    name = "X-API-Key" if "X-API-Key" in headers else "Authorization"
-    texts = headers.getall(name, ("",))
-    if len(texts) > 1:  # another reader of this request might take the other one
-        raise InvalidRequest(f"{name} is given more than once", param=name)
-    text = texts[0]
-    if name == "Authorization":
-        scheme, _, text = text.partition(" ")
-        if scheme.lower() != "bearer":
-            raise Unauthorized
-
-    def address() -> Address | None:
-        forwarded_for = headers.getall("X-Forwarded-For", ())
-        return client_address(request.remote, forwarded_for, services.trusted_proxies)
-
-    return await services.authenticator.authenticate(text.strip(), address)
 
 
 def named(error: Exception, request: web.Request, request_id: str) -> ApiError:

@@ -112,12 +112,19 @@ class UnknownParameter(ApiError):
 
 
 class InvalidCursor(ApiError):
-    """`startingAfter` or `endingBefore` names no customer of this merchant."""
+    """A cursor that names no customer of this merchant, or a position beyond the end of its history."""
 
     status, code = 400, "invalid_cursor"
 
-    def __init__(self, param: str) -> None:
-        super().__init__(f"{param} must be the id of one of this merchant's customers", param=param)
+    def __init__(self, param: str, *, beyond: int | None = None) -> None:
+        """`beyond`: the end that it lies beyond."""
+        message = f"{param} must be the id of one of this merchant's customers"
+        if beyond is not None:
+            message = (
+                f"{param} is beyond the end at {beyond}: either it is none that was answered here, or the "
+                "history was restored to an earlier state; begin anew"
+            )
+        super().__init__(message, param=param)
 
 
 class CustomerTooLarge(ApiError):

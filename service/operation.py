@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from service.call import Call
 
 JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
 MERGE_PATCH = "application/merge-patch+json"
 KIB = 1024  # bytes
 MIB = 1024 * KIB
@@ -36,7 +37,8 @@ class Body(NamedTuple):
 class Answer(NamedTuple):
     """One way in which an operation succeeds, or tells that nothing changed.
 
-    `model` is that of the JSON, None without a body; `headers` are named as in `openapi/headers.py`.
+    `model` is that of the JSON, None without a body; `headers` are named as in `openapi/headers.py`; `also`
+    are other media types that the same is answered as, as text, with an example each.
     """
 
     status: int
@@ -45,6 +47,7 @@ class Answer(NamedTuple):
     headers: tuple[str, ...] = ()
     examples: Mapping[str, Any] = {}
     media_type: str = JSON
+    also: Mapping[str, str] = {}
 
 
 class About(NamedTuple):
@@ -71,7 +74,7 @@ class Operation(NamedTuple, Generic[P]):
     method: str
     path: str
     scope: str
-    handler: Callable[[Call, P], Awaitable[web.Response]]
+    handler: Callable[[Call, P], Awaitable[web.StreamResponse]]
     parameters: type[P]
     about: About
     body: Body | None = None

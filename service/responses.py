@@ -48,6 +48,21 @@ def list_response(
     return web.Response(body=body, headers=headers)
 
 
+def events_response(
+    url: str, bodies: Iterable[bytes], *, has_more: bool, next_after: int, headers: Mapping[str, str]
+) -> web.Response:
+    """A list of events, with the position to go on from."""
+    more = b"true" if has_more else b"false"
+    data = b",".join(bodies)
+    body = b'{"object":"list","url":"%b","hasMore":%b,"data":[%b],"nextAfter":%d}' % (
+        url.encode(),
+        more,
+        data,
+        next_after,
+    )
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, **headers})
+
+
 def json_response(body: bytes) -> web.Response:
     """What is JSON already."""
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})

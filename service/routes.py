@@ -11,6 +11,8 @@ from service.commands import create_customer, delete_customer, erase_customer, u
 from service.creating import CreateParameters
 from service.customer_input import CreateCustomer, CreateCustomers, PatchCustomer
 from service.edge import edge, endpoint
+from service.event_feed import get_events
+from service.event_parameters import EventParameters
 from service.health import healthz, readyz
 from service.history import HistoryParameters, get_history
 from service.ledger import get_ledger
@@ -31,6 +33,7 @@ ONE = "/v1/customers/{id}"
 HISTORY = "/v1/customers/{id}/history"
 ERASE = "/v1/customers/{id}/erase"
 LEDGER = "/v1/ledger"
+EVENTS = "/v1/events"
 
 NOT_BATCH = "{id:(?!batch$)[^/]+}"
 """Anything may stand for an id; without the exception, other methods on the batch would be an id's."""
@@ -69,6 +72,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation("DELETE", ONE, "write", delete_customer, Parameters, texts.DELETE_CUSTOMER),
     Operation("POST", ERASE, "erase", erase_customer, Parameters, texts.ERASE_CUSTOMER),
     Operation("GET", LEDGER, "audit", get_ledger, Parameters, texts.GET_LEDGER),
+    Operation("GET", EVENTS, "read", get_events, EventParameters, texts.LIST_EVENTS),
 )
 
 OPEN_ROUTES: tuple[OpenRoute, ...] = (

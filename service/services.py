@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from events.database import Database
+from events.database import KEYED_LOOKUPS, Database
+from events.feed import Feed
+from events.heads import Heads
 from events.history import History
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
@@ -25,8 +27,10 @@ from projections.customer_reader import CustomerReader
 from projections.freshness import Freshness
 from service.auth import Authenticator
 from service.client_address import Networks
+from service.connections import room_for_connections
 from service.erasing import Eraser
 from service.erasure_list import open_list, warn_of_no_list
+from service.following import Followers
 from service.idempotency import Digests
 from service.locks import KeyedLocks
 from service.rate_limit import RateLimits
@@ -45,6 +49,8 @@ class Services:
     lists: Database
     """Connections for lists alone: they plan anew each time, and a long count keeps nothing else waiting."""
     freshness: Freshness
+    feed: Feed
+    followers: Followers
     authenticator: Authenticator
     eraser: Eraser
     changing: KeyedLocks
@@ -53,6 +59,8 @@ class Services:
     trusted_proxies: Networks
     body_seconds: float
     """How long a request's body may take to arrive."""
+    heartbeat_seconds: float
+    """How often an event stream says something although nothing happens."""
     digests: Digests
     public_key: bytes
     """What checkpoints and certificates of erasure are verified with."""
@@ -101,6 +109,10 @@ async def open_services(
                 room=settings.queue_limit,
             )
         )
+        # Whoever catches up on a long history must not keep anybody else waiting.
+        ledgers = await stack.enter_async_context(Database.connect(database_url, settings=KEYED_LOOKUPS))
+        feed = Feed(ledgers, master_keys)
+        heads = await stack.enter_async_context(Heads.open(database_url))
         freshness = await stack.enter_async_context(Freshness.open(database_url, room=settings.queue_limit))
         yield Services(
             store,
@@ -109,12 +121,15 @@ async def open_services(
             database,
             lists,
             freshness,
+            feed,
+            Followers(feed, heads, most=room_for_connections(settings.max_connections) // 2),
             Authenticator(keys, master_keys, time.monotonic),
             Eraser(store, database, master_keys, listed),
             KeyedLocks(CHANGES_IN_LINE, settings.append_deadline_seconds),
             RateLimits(time.monotonic),
             settings.trusted_proxies,
             settings.body_seconds,
+            settings.heartbeat_seconds,
             Digests(master_keys),
             public_key(master_keys, master_keys.current),
         )

@@ -11,14 +11,15 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
-from events import checkpoint_models, customer_models
+from events import checkpoint_models, customer_models, patterns
 from events.checkpoint_models import Epoch, Hash, Microseconds, PublicKey
 from events.customer_models import CustomerId, CustomerObject, Seconds
-from events.wire_models import Event
+from events.wire_models import ActorId, CustomerIds, Event, Position, PreviousAttributes, Timestamp, Version
 from projections.customer_list import MOST_COUNTED
 from service.openapi.examples import (
     BATCH_RESULTS,
     CERTIFICATE,
+    EVENTS,
     HISTORY,
     JOHN,
     LEDGER,
@@ -128,7 +129,7 @@ class HistoryEvent(TypedDict):
     recordedAt: Annotated[
         str,
         Field(
-            pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$",
+            pattern=patterns.whole(patterns.MICROSECONDS),
             description="RFC 3339, in UTC, to the microsecond.",
         ),
     ]
@@ -158,6 +159,38 @@ class History(TypedDict):
     url: Annotated[str, Field(pattern="^/v1/customers/cus_[0-9a-z]{26}/history$")]
     hasMore: Annotated[bool, Field(description="Whether there are more in the order asked for.")]
     data: Annotated[list[HistoryEvent], Field(max_length=100)]
+
+
+class CustomerEvent(TypedDict):
+    """Something that happened to a customer, as it is also published over NATS."""
+
+    event: Annotated[
+        str,
+        Field(description="`customer.created`, `.updated`, `.deleted` or `.erased`; more may come."),
+    ]
+    timestamp: Timestamp
+    data: Annotated[
+        CustomerObject | Tombstone | CustomerIds,
+        Field(description="The customer after it; its ids alone, if it was erased since."),
+    ]
+    previousAttributes: PreviousAttributes
+    version: Version
+    position: Position
+    actor: ActorId
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [EVENTS]}))
+class EventList(TypedDict):
+    """A page of events, in the order in which they happened."""
+
+    object: Literal["list"]
+    url: Literal["/v1/events"]
+    hasMore: Annotated[bool, Field(description="Whether there is anything beyond `nextAfter`.")]
+    data: Annotated[list[CustomerEvent], Field(max_length=1000)]
+    nextAfter: Annotated[
+        int,
+        Field(ge=0, description="What to go on with as `after`: everything up to there was looked at."),
+    ]
 
 
 class MemberFault(TypedDict):

@@ -145,6 +145,11 @@ def _answer(answer: Answer, about: About, schemas: Schemas, headers: tuple[str, 
         if answer.examples:
             content["examples"] = _examples(answer.examples)
         made["content"] = {answer.media_type: content}
+        for media_type, example in answer.also.items():
+            made["content"][media_type] = {
+                "schema": {"type": "string"},
+                "examples": _examples({"text": example}),
+            }
     if about.links and answer.status < 300:
         made["links"] = {name: _link(name) for name in about.links}
     return made

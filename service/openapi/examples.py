@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from service.api_error import ApiError, MemberError
 from service.errors import (
     BodyTooLarge,
@@ -122,6 +124,46 @@ HISTORY: dict[str, Any] = {
         }
     ],
 }
+
+JOHN_CREATED: dict[str, Any] = {
+    "event": "customer.created",
+    "timestamp": "2024-01-29T19:00:00.250731Z",
+    "data": JOHN,
+    "previousAttributes": {},
+    "version": 1,
+    "position": 17,
+    "actor": "key_0123456789abcdef",
+}
+
+JOHN_UPDATED: dict[str, Any] = {
+    "event": "customer.updated",
+    "timestamp": "2024-01-29T20:00:00.250731Z",
+    "data": JOHN_PATCHED,
+    "previousAttributes": {
+        "phone": "+1234567890",
+        "address": {"line2": "Apt 4B"},
+        "metadata": {"tier": "gold"},
+    },
+    "version": 2,
+    "position": 18,
+    "actor": "key_0123456789abcdef",
+}
+
+EVENTS: dict[str, Any] = {
+    "object": "list",
+    "url": "/v1/events",
+    "hasMore": False,
+    "data": [JOHN_CREATED, JOHN_UPDATED],
+    "nextAfter": 18,
+}
+
+EVENTS_IN_STREAM = f"""retry: 2000
+
+id: 17
+event: customer.created
+data: {orjson.dumps(JOHN_CREATED).decode()}
+
+"""
 
 PUBLIC_KEY = "JSgPYhjqxhXCbilLf8jKV9j8C1bhJO4OKYz6QfBA8E8="
 SIGNATURE = "61bGzTPfdLOEKw57cmBpDhACFAmgs2b2SW2HSTnvuZHDlQB8Ccq47fwpPr2heta9W3BBf4vLKiIscY2OCVFFAA=="

@@ -38,6 +38,10 @@ OF_REQUESTS: dict[str, dict[str, Any]] = {
         "Answer 304 without a body if what would be answered has one of these tags (its `ETag`).",
         pattern=_TAGS,
     ),
+    "Last-Event-ID": _string(
+        "The `id` of the last event that came: goes before `after`, if it is further on.",
+        pattern="^[0-9]{1,15}$",
+    ),
     "X-Correlation-Id": _string(
         "Recorded for ever if it is 1 to 64 of `A-Za-z0-9._-`, else ignored: put nothing personal into it."
     ),
@@ -64,6 +68,11 @@ OF_ANSWERS: dict[str, dict[str, Any]] = {
     ),
     "Link": _string(
         'Where else the list can be read (RFC 8288): relative URLs, `rel="next"` to go on, `rel="prev"` back.'
+    ),
+    "Ledger-Epoch": _always(
+        "Which history of the merchant's events this is of: a restore that lost events begins another.",
+        "1",
+        pattern="^[1-9][0-9]*$",
     ),
     "Idempotent-Replayed": _string(
         "`true`: the request was a retry, and this is what was answered the first time.", const="true"

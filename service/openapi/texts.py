@@ -8,6 +8,7 @@ from service.openapi.answers import (
     Customer,
     CustomerList,
     ErasureCertificate,
+    EventList,
     Health,
     History,
     Ledger,
@@ -20,6 +21,8 @@ from service.openapi.examples import (
     BATCH_RESULTS,
     CERTIFICATE,
     CREATE_JOHN,
+    EVENTS,
+    EVENTS_IN_STREAM,
     HISTORY,
     JOHN,
     JOHN_PATCHED,
@@ -29,7 +32,7 @@ from service.openapi.examples import (
     PATCH_JOHN,
     TOMBSTONE,
 )
-from service.operation import About, Answer
+from service.operation import EVENT_STREAM, About, Answer
 
 TRACING = ("X-Correlation-Id", "traceparent")
 PAGE_HEADERS = ("Cache-Control", "ETag")
@@ -163,6 +166,30 @@ GET_LEDGER = About(
     "whether anything before it was changed or removed.",
     (Answer(200, "The head, and what was signed last.", Ledger, examples={"ledger": LEDGER}),),
     tag="audit",
+)
+
+LIST_EVENTS = About(
+    "listEvents",
+    "List events",
+    "Everything that happened to the merchant's customers, oldest first, without gaps, however long ago: "
+    "what the service publishes over NATS, as HTTP. To follow it, pass `nextAfter` of each answer as "
+    "`after` of the next, and `wait`, so that the answer comes as soon as there is an event. Or ask with "
+    "`Accept: text/event-stream` for Server-Sent Events: `id` is the position, `event` the name, `data` "
+    "the object; whoever is connected again sends `Last-Event-ID`. Of customers that were erased since, "
+    "events have ids alone. When `Ledger-Epoch` changes, the history was restored to an earlier state: "
+    "begin anew.",
+    (
+        Answer(
+            200,
+            "A page, or a stream.",
+            EventList,
+            ("Link", "Ledger-Epoch"),
+            {"john": EVENTS},
+            also={EVENT_STREAM: EVENTS_IN_STREAM},
+        ),
+    ),
+    headers=("Last-Event-ID",),
+    errors=(InvalidCursor,),
 )
 
 HEALTHZ = About(

@@ -8,7 +8,7 @@ import pytest
 
 from service.operation import Operation
 from service.parameters import CursorId
-from service.routes import BATCH, LEDGER, LIST, OPERATIONS
+from service.routes import BATCH, EVENTS, LEDGER, LIST, OPERATIONS
 from tests.support.api import Answer, Client, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -20,7 +20,7 @@ CURSORS = [
     for name, field in route.parameters.model_fields.items()
     if CursorId in get_args(field.annotation)
 ]
-NAMES_NO_CUSTOMER = {("POST", LIST), ("POST", BATCH), ("GET", LEDGER)}
+NAMES_NO_CUSTOMER = {("POST", LIST), ("POST", BATCH), ("GET", LEDGER), ("GET", EVENTS)}
 BODIES: dict[str, Any] = {"PATCH": {"name": "Mallory"}, "POST": {"name": "Mallory"}}
 CONDITIONS: list[dict[str, str]] = [{}, {"If-Match": '"1"'}, {"If-None-Match": "*"}, {"Idempotency-Key": "k"}]
 CANARY = "canary-7f3a@example.com"
