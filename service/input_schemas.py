@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pydantic import Field, WithJsonSchema
 
+from events.customer_models import MOST_METADATA_KEYS
 from service import idempotency
 from service.email_address import MAX_EMAIL_LENGTH
 
-MAX_METADATA_KEYS = 50
+MAX_METADATA_KEYS = MOST_METADATA_KEYS
 
 NO_NUL = r"^[^\u0000]*$"
 _WHITE_SPACE = r"\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from events.database import Database
 from events.ledger import first_hash
+from events.patterns import CURRENCY, MERCHANT_ID
 from service.clock import new_merchant_id, now_microseconds
 from service.queries import CREATE_MERCHANT, DEACTIVATE_MERCHANT, FIND_MERCHANT, LIST_MERCHANTS
 
 # An id is a token of message subjects and a part of URLs: nothing in it may mean anything there.
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CURRENCY = re.compile(r"[A-Z][A-Z0-9]{1,15}")
+_ID = re.compile(MERCHANT_ID)
+_CURRENCY = re.compile(CURRENCY)
 
 
 class Merchant(NamedTuple):

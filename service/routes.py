@@ -80,6 +80,7 @@ OPEN_ROUTES: tuple[OpenRoute, ...] = (
     OpenRoute("/readyz", readyz, texts.READYZ),
     OpenRoute("/openapi.json", send_page, texts.OPENAPI),
     OpenRoute("/docs", send_page, texts.DOCS),
+    OpenRoute("/asyncapi.json", send_page, texts.ASYNCAPI),
 )
 
 

@@ -6,12 +6,15 @@ not know.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
-from events.ids import CUSTOMER_PREFIX, ID_PATTERN
+from events import checkpoint_models, customer_models, patterns
+from events.checkpoint_models import Epoch, Hash, Microseconds, PublicKey
+from events.customer_models import CustomerId, CustomerObject, Seconds
+from events.wire_models import ActorId, CustomerIds, Event, Position, PreviousAttributes, Timestamp, Version
 from projections.customer_list import MOST_COUNTED
 from service.openapi.examples import (
     BATCH_RESULTS,
@@ -25,20 +28,6 @@ from service.openapi.examples import (
     TOMBSTONE,
 )
 
-CUSTOMER_ID = f"^{CUSTOMER_PREFIX}{ID_PATTERN}$"
-
-CustomerId = Annotated[
-    str, Field(pattern=CUSTOMER_ID, description="Made by the service, ordered by time, opaque to clients.")
-]
-HASH = "^[0-9a-f]{64}$"
-Hash = Annotated[str, Field(pattern=HASH, description="The chain's hash at that position.")]
-Microseconds = Annotated[
-    int, Field(ge=0, description="Time of the event at that position, in µs: as it is hashed.")
-]
-Epoch = Annotated[int, Field(ge=1, description="Which history of the ledger: a lossy restore begins one.")]
-PublicKey = Annotated[
-    str, Field(pattern="^[A-Za-z0-9+/]{43}=$", description="The Ed25519 key that signs, in base64.")
-]
 MEMBER_CODES = (
     "required",
     "not_nullable",
@@ -51,38 +40,11 @@ MEMBER_CODES = (
 )
 """No enumeration in the schema: clients would refuse an answer with a new one."""
 
-Seconds = Annotated[int, Field(ge=0, description="Unix time in seconds.")]
-
-
-class CustomerAddress(TypedDict):
-    """A postal address: all six members, null where unset."""
-
-    line1: str | None
-    line2: str | None
-    city: str | None
-    state: str | None
-    postalCode: str | None
-    country: Annotated[
-        Annotated[str, Field(pattern="^[A-Z]{2}$")] | None, Field(description="ISO 3166-1 alpha-2.")
-    ]
-
 
 @with_config(ConfigDict(json_schema_extra={"examples": [JOHN]}))
-class Customer(TypedDict):
+class Customer(CustomerObject, TypedDict):
     """A customer. The last three members are there only with `expand=stats`."""
 
-    id: CustomerId
-    object: Literal["customer"]
-    email: Annotated[str, Field(description="As it was typed, trimmed.")]
-    name: str
-    phone: str | None
-    address: CustomerAddress | None
-    companyName: str | None
-    taxId: str | None
-    description: str | None
-    metadata: Annotated[dict[str, str], Field(title="Metadata", min_length=1, max_length=50)] | None
-    created: Seconds
-    updated: Seconds
     invoiceCount: NotRequired[Annotated[int, Field(ge=0, description="Eventually consistent.")]]
     chargeCount: NotRequired[Annotated[int, Field(ge=0, description="Charges of any status.")]]
     totalSpent: NotRequired[
@@ -98,12 +60,8 @@ class Customer(TypedDict):
 
 
 @with_config(ConfigDict(json_schema_extra={"examples": [TOMBSTONE]}))
-class Tombstone(TypedDict):
+class Tombstone(customer_models.Tombstone):
     """What is left of a deleted customer."""
-
-    id: CustomerId
-    object: Literal["customer"]
-    deleted: Literal[True]
 
 
 @with_config(ConfigDict(json_schema_extra={"examples": [CERTIFICATE]}))
@@ -128,7 +86,7 @@ class ErasureCertificate(TypedDict):
 
 
 @with_config(ConfigDict(json_schema_extra={"examples": [LISTED_TOMBSTONE]}))
-class ListedTombstone(Tombstone):
+class ListedTombstone(Tombstone, TypedDict):
     """What is left of a deleted customer, in a list with `deleted=true`."""
 
     deletedAt: Seconds
@@ -146,9 +104,6 @@ class CustomerList(TypedDict):
     totalCountCapped: NotRequired[
         Annotated[Literal[True], Field(description="There are more than `totalCount` says.")]
     ]
-
-
-MOMENT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$"
 
 
 class Actor(TypedDict):
@@ -170,11 +125,11 @@ class HistoryEvent(TypedDict):
 
     position: Annotated[int, Field(ge=1, description="Its place among all events of the merchant.")]
     version: Annotated[int, Field(ge=1, description="The customer's version after it.")]
-    type: Literal["customer.created", "customer.updated", "customer.deleted", "customer.erased"]
+    type: Event
     recordedAt: Annotated[
         str,
         Field(
-            pattern=MOMENT,
+            pattern=patterns.whole(patterns.MICROSECONDS),
             description="RFC 3339, in UTC, to the microsecond.",
         ),
     ]
@@ -206,13 +161,6 @@ class History(TypedDict):
     data: Annotated[list[HistoryEvent], Field(max_length=100)]
 
 
-class CustomerReference(TypedDict):
-    """All that can be told of a customer whose values cannot be read any more: it was erased."""
-
-    id: CustomerId
-    object: Literal["customer"]
-
-
 class CustomerEvent(TypedDict):
     """Something that happened to a customer, as it is also published over NATS."""
 
@@ -220,18 +168,15 @@ class CustomerEvent(TypedDict):
         str,
         Field(description="`customer.created`, `.updated`, `.deleted` or `.erased`; more may come."),
     ]
-    timestamp: Annotated[str, Field(pattern=MOMENT, description="RFC 3339, in UTC, to the microsecond.")]
+    timestamp: Timestamp
     data: Annotated[
-        Customer | Tombstone | CustomerReference,
+        CustomerObject | Tombstone | CustomerIds,
         Field(description="The customer after it; its ids alone, if it was erased since."),
     ]
-    previousAttributes: Annotated[
-        dict[str, Any],
-        Field(description="The merge patch (RFC 7396) that leads back to the customer before it."),
-    ]
-    version: Annotated[int, Field(ge=1, description="The customer's version after it.")]
-    position: Annotated[int, Field(ge=1, description="Its place among all events of the merchant.")]
-    actor: Annotated[str | None, Field(description="The API key's id, or `operator`.")]
+    previousAttributes: PreviousAttributes
+    version: Version
+    position: Position
+    actor: ActorId
 
 
 @with_config(ConfigDict(json_schema_extra={"examples": [EVENTS]}))
@@ -296,17 +241,8 @@ class Batch(TypedDict):
 
 
 @with_config(ConfigDict(json_schema_extra={"examples": [LEDGER["checkpoint"]]}))
-class Checkpoint(TypedDict):
+class Checkpoint(checkpoint_models.Checkpoint):
     """What a ledger was up to a position, signed: keep it where nobody can change it."""
-
-    merchantId: str
-    position: Annotated[int, Field(ge=1)]
-    hash: Hash
-    merkleRoot: Annotated[str, Field(pattern=HASH, description="Over all leaves up to there (RFC 9162).")]
-    recordedAt: Microseconds
-    epoch: Epoch
-    publicKey: PublicKey
-    signature: Annotated[str, Field(pattern="^[A-Za-z0-9+/]{86}==$", description="Ed25519, in base64.")]
 
 
 @with_config(ConfigDict(json_schema_extra={"examples": [LEDGER]}))

@@ -1,4 +1,4 @@
-"""GET /openapi.json and GET /docs: the document, and a page to browse it.
+"""GET /openapi.json, /asyncapi.json and /docs: the documents, and a page to browse the first.
 
 In: the tables. Out: `Page`s by path, made once at start, and the handler that answers them. The page is
 Swagger UI: its files come with the package flask-swagger-ui, of which nothing is imported, and what starts it
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 
+from service.asyncapi import document as asyncapi
 from service.openapi.document import document
 from service.operation import JSON, OpenRoute, Operation
 from service.preconditions import matches_if_none_match
@@ -46,6 +47,7 @@ def make_pages(operations: Sequence[Operation[Any]], open_routes: Sequence[OpenR
     swagger_ui = Path(str(distribution("flask-swagger-ui").locate_file("flask_swagger_ui/dist")))
     pages = {
         "/openapi.json": _page(orjson.dumps(document(operations, open_routes)), JSON),
+        "/asyncapi.json": _page(orjson.dumps(asyncapi.document()), JSON),
         "/docs": _page((ours / "index.html").read_bytes(), HTML),
     }
     for name, media_type in OURS.items():

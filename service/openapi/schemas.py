@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from typing import Any, get_args, is_typeddict
 
 from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic.json_schema import JsonSchemaMode, JsonSchemaValue
 
-from service.openapi.answers import CUSTOMER_ID, Refusal
+from events.customer_models import CUSTOMER_ID
+from events.json_schemas import Plain
+from service.openapi.answers import Refusal
 from service.openapi.examples import ID
 from service.operation import OpenRoute, Operation
 from service.parameters import Parameters
@@ -19,13 +21,6 @@ from service.parameters import Parameters
 MODE: JsonSchemaMode = "validation"
 REFERENCE = "#/components/schemas/{model}"
 Part = dict[str, Any]
-
-
-class _Plain(GenerateJsonSchema):
-    """Without titles that repeat the members' names."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
-        return False
 
 
 class Schemas:
@@ -42,7 +37,7 @@ class Schemas:
         references, definitions = TypeAdapter.json_schemas(
             [(name, MODE, adapter) for name, adapter in named.items()],
             ref_template=REFERENCE,
-            schema_generator=_Plain,
+            schema_generator=Plain,
         )
         self._references = {name: schema for (name, _), schema in references.items()}
         self.components: Part = dict(sorted(definitions["$defs"].items()))
@@ -73,7 +68,7 @@ class Schemas:
 
     def query(self, model: type[Parameters]) -> list[Part]:
         """The parameters of a query."""
-        schema = model.model_json_schema(schema_generator=_Plain, ref_template=REFERENCE)
+        schema = model.model_json_schema(schema_generator=Plain, ref_template=REFERENCE)
         return [_parameter(name, of) for name, of in schema.get("properties", {}).items()]
 
 

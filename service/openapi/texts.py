@@ -225,6 +225,18 @@ OPENAPI = About(
     headers=("If-None-Match",),
 )
 
+ASYNCAPI = About(
+    "getAsyncApi",
+    "The messages over NATS",
+    "AsyncAPI 3.0: all that subscribers to customer events, and publishers of charges and invoices, need.",
+    (
+        Answer(200, "The document.", dict[str, object], PAGE_HEADERS),
+        Answer(304, "The client has this version already.", headers=PAGE_HEADERS),
+    ),
+    tag="service",
+    headers=("If-None-Match",),
+)
+
 DOCS = About(
     "getDocs",
     "This document as a page",

@@ -12,7 +12,14 @@ from tests.support.api import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-OPEN = ("/openapi.json", "/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/start.js")
+OPEN = (
+    "/openapi.json",
+    "/asyncapi.json",
+    "/docs",
+    "/docs/swagger-ui-bundle.js",
+    "/docs/swagger-ui.css",
+    "/docs/start.js",
+)
 
 
 async def test_the_description_names_every_operation(client: Client) -> None:

@@ -13,6 +13,7 @@ from nats.aio.subscription import Subscription
 
 from events import checkpointing, ledger_reading
 from events.checkpoint import Checkpoint, read_checkpoint
+from events.checkpoint_models import Checkpoint as CheckpointModel
 from events.checkpointing import run_checkpoints, sign_and_publish, sign_ledger
 from events.errors import LedgerBroken
 from events.master_keys import MasterKeys
@@ -22,6 +23,7 @@ from events.verification import leaf_of
 from service.embedded_nats import EmbeddedNats
 from tests.support.auditing import COLUMNS, KEEP, RESTORE, fill, findings_against, forge, signed
 from tests.support.store import C1, M1, M2, M3, Appender, Store, changing, creating
+from tests.support.wire import check_against
 
 MANY = 700
 
@@ -60,7 +62,9 @@ async def listening(server: EmbeddedNats, merchant: str) -> AsyncIterator[Subscr
 
 
 async def heard(subscription: Subscription) -> Checkpoint:
-    return read_checkpoint((await subscription.next_msg(timeout=20)).data)
+    line = (await subscription.next_msg(timeout=20)).data
+    check_against(CheckpointModel, line)
+    return read_checkpoint(line)
 
 
 async def test_a_checkpoint_says_what_the_ledger_is_and_is_signed_by_the_master_key(store: Store) -> None:

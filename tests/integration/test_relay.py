@@ -177,7 +177,11 @@ async def test_a_lost_tail_is_put_back_before_anything_newer(relaying: Relaying)
 
 async def true_messages(relaying: Relaying) -> list[str]:
     """The ids of the messages that are ours, in order."""
-    return [one.headers["Nats-Msg-Id"] for one in await relaying.stream() if "Nats-Msg-Id" in one.headers]
+    return [
+        one.headers["Nats-Msg-Id"]
+        for one in await relaying.stream(foreign=True)
+        if "Nats-Msg-Id" in one.headers
+    ]
 
 
 async def test_a_lost_message_that_a_foreign_one_makes_good_in_number_is_put_back(relaying: Relaying) -> None:

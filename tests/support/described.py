@@ -77,7 +77,7 @@ def _operations() -> dict[str, dict[str, dict[int, Described]]]:
     """By path and method."""
     described = _document()
     components = described["components"]
-    schemas = {"components": {"schemas": _closed(components["schemas"])}}
+    schemas = {"components": {"schemas": closed(components["schemas"])}}
     return {
         path: {
             method: {
@@ -100,16 +100,16 @@ def _described(answer: dict[str, Any], headers: dict[str, Any], schemas: dict[st
     return Described(names, required, frozenset(answer["content"]), validator)
 
 
-def _closed(part: Any) -> Any:
+def closed(part: Any) -> Any:
     """Schemas that allow only the members that they name, where clients have to expect more."""
     if isinstance(part, list):
-        return [_closed(inner) for inner in part]
+        return [closed(inner) for inner in part]
     if not isinstance(part, dict):
         return part
-    closed = {name: _closed(inner) for name, inner in part.items()}
+    made = {name: closed(inner) for name, inner in part.items()}
     if isinstance(part.get("properties"), dict) and part.get("type") == "object":
-        closed.setdefault("additionalProperties", False)
-    return closed
+        made.setdefault("additionalProperties", False)
+    return made
 
 
 # A path of its own goes before one with an id.

@@ -26,6 +26,7 @@ from service.embedded_nats import EmbeddedNats
 from tests.support.directories import short_directory
 from tests.support.nats_servers import fresh_nats, raw_jetstream
 from tests.support.store import Store
+from tests.support.wire import check_message
 
 WHAT_LEAVES = """
 SELECT e.merchant_id, e.position, e.hash
@@ -77,21 +78,23 @@ class Relaying:
             else:
                 return published
 
-    async def stream(self) -> list[Delivery]:
+    async def stream(self, *, foreign: bool = False) -> list[Delivery]:
         """Everything in the stream, in order."""
-        return await read_stream(self.server.url)
+        return await read_stream(self.server.url, foreign=foreign)
 
     async def check(self) -> list[Delivery]:
         """Assert that what has to leave is in the stream once, in order, and the outbox empty (I4)."""
         return await check_stream(self.store.admin_url, self.server.url)
 
 
-async def read_stream(nats_url: str) -> list[Delivery]:
-    """Everything in the stream of customer events, in order."""
+async def read_stream(nats_url: str, *, foreign: bool = False) -> list[Delivery]:
+    """Everything in the stream of customer events, in order; unless `foreign`, each is as it is described."""
     async with raw_jetstream(nats_url) as stream:
         count = (await stream.stream_info(STREAM)).state.messages
         subscription = await stream.subscribe(SUBJECTS, ordered_consumer=True)
         received = [await subscription.next_msg(timeout=10) for _ in range(count)]
+    for one in received if not foreign else ():
+        check_message(one.subject, one.headers or {}, one.data)
     return [
         Delivery(STREAM, one.subject, one.metadata.sequence.stream, one.headers or {}, one.data)
         for one in received

@@ -14,6 +14,7 @@ from events.ledger import first_hash
 from events.message import Recorded, customer_message, previous_attributes, unreadable_message
 from service.customer_input import apply_patch
 from tests.support.cases import CUSTOMER, MERCHANT
+from tests.support.wire import check_message
 
 HASH, PREVIOUS = bytes(range(32)), bytes(range(32, 64))
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -110,6 +111,7 @@ values = st.fixed_dictionaries(
         "metadata": metadata,
     }
 )
+recorded = st.fixed_dictionaries({}, optional={"actor": st.text(), "traceparent": st.just(TRACEPARENT)})
 
 
 @given(before=values, after=values)
@@ -117,6 +119,16 @@ def test_previous_attributes_are_the_merge_patch_that_leads_back(
     before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     assert apply_patch(after, previous_attributes(before, after)) == before
+
+
+@given(before=st.none() | values, after=st.none() | values, version=st.integers(2, 2**31), metadata=recorded)
+def test_every_message_is_as_its_schemas_say(
+    before: dict[str, Any] | None, after: dict[str, Any] | None, version: int, metadata: dict[str, str]
+) -> None:
+    topic = "CustomerDeleted" if after is None else "CustomerUpdated" if before else "CustomerCreated"
+    event = EVENT._replace(topic=topic, version=version, metadata=orjson.dumps(metadata))
+    check_message(*customer_message(event, 5, before, after))
+    check_message(*unreadable_message(event))
 
 
 @pytest.mark.parametrize("member", MEMBERS)

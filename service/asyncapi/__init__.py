@@ -1,0 +1,1 @@
+"""The AsyncAPI document: what leaves and comes in over NATS, described."""
