@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -99,6 +99,18 @@ class Publisher:
             ids.append(customer["id"])
         return ids
 
+    async def erase(self, customer_id: str) -> None:
+        """Have a person forgotten."""
+        _, key = await self.operator.key(self.merchant_id, frozenset({"erase"}))
+        answer = await self.client.having(key).request("POST", f"/v1/customers/{customer_id}/erase")
+        assert answer.status == 200, answer.body
+
+    async def of_new_merchant(self) -> Publisher:
+        """The same servers as a new merchant sees them."""
+        merchant_id = await self.operator.merchant()
+        _, key = await self.operator.key(merchant_id)
+        return replace(self, merchant_id=merchant_id, key=key)
+
     async def has_relayed(self) -> None:
         """Return once nothing waits in the outbox."""
 
@@ -126,6 +138,15 @@ async def take(events: CustomerEvents, count: int, seconds: float = PATIENCE) ->
     """The next so many events, whose last is not acknowledged yet."""
     async with asyncio.timeout(seconds):
         return [await anext(events) for _ in range(count)]
+
+
+async def vanish(events: CustomerEvents) -> None:
+    """What is left of a subscriber that was killed: nothing is acknowledged, and nothing given back."""
+    attaching, events._attaching = events._attaching, None
+    assert attaching is not None
+    attaching.cancel()
+    await asyncio.wait([attaching])
+    await events._feed.close()
 
 
 def positions(events: Sequence[CustomerEvent]) -> list[int]:
