@@ -142,13 +142,14 @@ class CustomerEvents:
         self._attached = asyncio.Event()
         self._attaching: asyncio.Task[None] | None = None
         self._begun = False
+        self._tried = asyncio.Event()  # to be attached, for the first time
         self._pauses = _Pauses()
         self._said = ""
 
     async def __aenter__(self) -> Self:
         self._feed.open()
         self._attaching = asyncio.create_task(self._stay_attached())
-        self._attaching.add_done_callback(lambda _: self._attached.set())
+        self._attaching.add_done_callback(lambda _: (self._tried.set(), self._attached.set()))
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -157,9 +158,9 @@ class CustomerEvents:
             if self._consumer is not None:
                 await self._consumer.leave(self._told, done=error is None)
         finally:
-            if attaching is not None:
-                attaching.cancel()
-                await asyncio.wait([attaching], timeout=2 * ANSWER_SECONDS)
+            while attaching is not None and not attaching.done():
+                attaching.cancel()  # which nats-py swallows now and then
+                await asyncio.wait([attaching], timeout=FIRST_PAUSE)
             await self._feed.close()
 
     def __aiter__(self) -> Self:
@@ -194,6 +195,7 @@ class CustomerEvents:
         with suppress(_Away):
             epoch, _ = await self._feed.page(self._place.position or 0, limit=1)
             self._place.epoch = self._place.epoch or epoch
+        await self._tried.wait()
         self._begun = True
 
     async def _listen(self, consumer: _Consumer) -> None:
@@ -295,6 +297,7 @@ class CustomerEvents:
                     self._say(logging.INFO, "reading from NATS")
                     self._consumer = consumer
                     self._attached.set()
+                    self._tried.set()
                     await consumer.lost.wait()
                     if consumer.delivered:
                         pauses.reset()
@@ -304,6 +307,7 @@ class CustomerEvents:
             finally:
                 self._consumer = None
                 self._attached.clear()
+                self._tried.set()
             await asyncio.sleep(pauses.next())
 
     def _say(self, level: int, text: str) -> None:
@@ -383,7 +387,7 @@ class _Consumer:
                 "filter_subject": subjects,
                 "deliver_policy": "all",
                 "ack_policy": "all",
-                "ack_wait": ACK_SECONDS * _SECOND,
+                "ack_wait": int(ACK_SECONDS * _SECOND),
                 "max_ack_pending": PREFETCH,
                 "max_deliver": -1,
             }
@@ -459,7 +463,7 @@ class _Consumer:
         if room < PREFETCH // 2:
             return
         self._asked += room
-        times = {"expires": PULL_SECONDS * _SECOND, "idle_heartbeat": HEARTBEAT_SECONDS * _SECOND}
+        times = {"expires": PULL_SECONDS * _SECOND, "idle_heartbeat": int(HEARTBEAT_SECONDS * _SECOND)}
         request = json.dumps({"batch": room} | times).encode()
         try:
             await self._client.publish(f"{_API}.MSG.NEXT.{STREAM}.{self._durable}", request, self._inbox)
@@ -516,7 +520,7 @@ async def _attached(options: Mapping[str, Any], merchant_id: str, durable: str) 
     except TimeoutError:
         raise _Away(consumer.trouble or "no answer in time") from None
     finally:
-        with suppress(NatsError, OSError, TimeoutError):
+        with suppress(NatsError, OSError, TimeoutError, AssertionError):  # nats-py asserts that it was connected
             async with asyncio.timeout(ANSWER_SECONDS):
                 await client.close()
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
+import psutil
 
 from deploy.subscriber.customer_events import CustomerEvent, CustomerEvents
 from events.message import STREAM
@@ -118,6 +119,24 @@ class Publisher:
             return not await self.operator.select("SELECT FROM events.outbox")
 
         await comes_about(is_empty, PATIENCE, "an empty outbox")
+
+    async def told_by_nats(self, events: CustomerEvents) -> list[CustomerEvent]:
+        """Create until an event comes from NATS; what was told up to there."""
+        told: list[CustomerEvent] = []
+        while not told or not told[-1].hash:
+            await self.create()
+            told += await take(events, 1)
+            await asyncio.sleep(0)
+        return told
+
+    def nats_process(self) -> psutil.Process:
+        """The server, to be sent signals."""
+        return psutil.Process(int((self.nats.directory / "pid").read_text()))
+
+    async def redelivered(self) -> int:
+        """How many messages the consumer waits for that were delivered more than once."""
+        async with raw_jetstream(self.nats.url) as stream:
+            return (await stream.consumer_info(STREAM, "crm")).num_redelivered or 0
 
     async def acknowledged(self, durable: str = "crm") -> tuple[int, int]:
         """Up to which sequence of the stream the consumer is done, and how many it waits for."""
