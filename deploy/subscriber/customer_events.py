@@ -302,7 +302,7 @@ class CustomerEvents:
                     if consumer.delivered:
                         pauses.reset()
                     raise _Away(consumer.trouble)
-            except (_Away, NatsError, OSError) as error:
+            except _Away as error:
                 self._say(logging.WARNING, f"NATS is away ({error}): going on from the feed")
             finally:
                 self._consumer = None
@@ -498,7 +498,7 @@ class _Consumer:
 
 @asynccontextmanager
 async def _attached(options: Mapping[str, Any], merchant_id: str, durable: str) -> AsyncIterator[_Consumer]:
-    """A connection and the consumer on it, for a block. Raises _Away, NatsError, OSError."""
+    """A connection and the consumer on it, for a block. Raises _Away."""
     client = Client()
     consumer = _Consumer(client, durable)
 
@@ -508,19 +508,19 @@ async def _attached(options: Mapping[str, Any], merchant_id: str, durable: str) 
     async def complain(error: Exception) -> None:
         consumer.trouble = consumer.trouble or str(error)
 
-    # nats-py's own reconnection hides what was missed meanwhile; a lost connection is begun anew instead.
-    given = {"ping_interval": 5, "max_outstanding_pings": 2, "connect_timeout": ANSWER_SECONDS} | dict(
-        options
-    )
+    # A lost connection is begun anew: nats-py's own reconnection hides what was missed meanwhile. Told so, it
+    # tries each server twice and then says that there is none; else it would go on for ever.
+    usual = {"ping_interval": 5, "max_outstanding_pings": 2, "connect_timeout": ANSWER_SECONDS}
+    once = {"allow_reconnect": False, "max_reconnect_attempts": 1, "reconnect_time_wait": 0}
     try:
         async with asyncio.timeout(2 * ANSWER_SECONDS):
-            await client.connect(allow_reconnect=False, error_cb=complain, closed_cb=closed, **given)
+            await client.connect(**(usual | dict(options) | once), error_cb=complain, closed_cb=closed)
             await consumer.open(f"customers.v1.{merchant_id}.>")
         yield consumer
-    except TimeoutError:
-        raise _Away(consumer.trouble or "no answer in time") from None
+    except (NatsError, OSError, TimeoutError) as error:
+        raise _Away(consumer.trouble or str(error) or "no answer in time") from None
     finally:
-        with suppress(NatsError, OSError, TimeoutError, AssertionError):  # nats-py asserts that it was connected
+        with suppress(NatsError, OSError, TimeoutError, AssertionError):  # it asserts that it was connected
             async with asyncio.timeout(ANSWER_SECONDS):
                 await client.close()
 

@@ -1,0 +1,193 @@
+"""The README's copy of a merchant's customers ends equal to the service, whatever is killed meanwhile.
+
+20,000 changes (creates, updates, deletes, erasures) go through `customers up`, while the very program of the
+README runs as a process of its own; NATS is killed twice, its stream deleted, and the program itself killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import nats.errors
+import psutil
+import pytest
+
+from events.message import STREAM
+from service.data_directory import Announcement
+from tests.support.directories import short_directory
+from tests.support.nats_servers import raw_jetstream
+from tests.support.serve import comes_about
+from tests.support.up import clean_environment, customers_up
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = re.compile(r"^## For subscribers\n.*?^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CHANGES = 20_000
+WRITERS = 24
+KINDS = {"create": 50, "update": 36, "delete": 12, "erase": 2}
+
+
+@dataclass
+class Changes:
+    """Changes of one merchant's customers, made by as many clients as there are writers."""
+
+    where: Announcement
+    session: aiohttp.ClientSession
+    done: int = 0
+    created: int = 0
+    refused: list[int] = field(default_factory=list)
+
+    async def write(self, writer: int) -> None:
+        """One client: a change after the other, each of a customer that no other client changes."""
+        chance, mine = random.Random(writer), list[str]()
+        while self.done < CHANGES:
+            self.done += 1
+            kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
+            if kind == "create" or len(mine) < 5:
+                mine.append(await self._create())
+                continue
+            number = chance.randrange(len(mine))
+            path = f"/v1/customers/{mine[number]}"
+            if kind == "update":
+                await self._ask("PATCH", path, {"name": f"Name {self.done}", "metadata": {"n": str(self.done)}})
+            elif kind == "delete":
+                await self._ask("DELETE", path, None)
+                mine.pop(number)
+            else:
+                await self._ask("POST", f"{path}/erase", None)
+                mine.pop(number)
+
+    async def _create(self) -> str:
+        self.created += 1
+        body = {"email": f"{self.created}@example.com", "name": f"Customer {self.created}"}
+        return str((await self._ask("POST", "/v1/customers", body))["id"])
+
+    async def _ask(self, method: str, path: str, body: Any) -> dict[str, Any]:
+        async with self.session.request(method, self.where.url + path, json=body) as answer:
+            if answer.status not in {200, 201}:
+                self.refused.append(answer.status)
+            answered: dict[str, Any] = await answer.json()
+            return answered
+
+    async def have_come_to(self, part: float) -> None:
+        """Return once this part of the changes is made."""
+
+        async def is_made() -> bool:
+            return self.done >= part * CHANGES
+
+        await comes_about(is_made, 90, "more changes")
+
+    async def customers(self) -> dict[str, Any]:
+        """All customers, by the service's lists, once these have everything."""
+        found: dict[str, Any] = {}
+        query = {"limit": "100", "fresh": "true"}
+        while True:
+            async with self.session.get(f"{self.where.url}/v1/customers", params=query) as answer:
+                page = await answer.json()
+            if answer.status != 200:
+                continue
+            found |= {customer["id"]: customer for customer in page["data"]}
+            if not page["hasMore"]:
+                return found
+            query = {"limit": "100", "startingAfter": page["data"][-1]["id"]}
+
+
+def copied(database: Path) -> tuple[dict[str, Any], int]:
+    """What the program has: its customers, and the position it came to."""
+    with closing(sqlite3.connect(database, timeout=10)) as connection:
+        rows = connection.execute("SELECT id, customer FROM customers").fetchall()
+        place = connection.execute("SELECT position FROM place").fetchone()
+    return {id_: json.loads(customer) for id_, customer in rows}, place[0] if place else 0
+
+
+@asynccontextmanager
+async def program(directory: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The README's program, for a block; killed at its end, in the middle of whatever it does."""
+    found = PROGRAM.search((ROOT / "README.md").read_text())
+    assert found is not None
+    (directory / "copy_customers.py").write_text(found[1])
+    with (directory / "said").open("ab") as said:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "copy_customers.py",
+            cwd=directory,
+            env=clean_environment() | {"PYTHONPATH": str(ROOT / "deploy" / "subscriber")},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+    try:
+        yield process
+        assert process.returncode is None, (directory / "said").read_text()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def kill_nats(data: Path) -> None:
+    """kill -9; `customers up` starts it again."""
+    psutil.Process(int((data / "nats" / "pid").read_text())).kill()
+
+
+async def delete_stream(where: Announcement) -> None:
+    """The relay makes it again, and fills it."""
+
+    async def is_deleted() -> bool:
+        try:
+            async with raw_jetstream(where.nats_url or "") as stream:
+                return await stream.delete_stream(STREAM)
+        except (OSError, nats.errors.Error):
+            return False
+
+    await comes_about(is_deleted, what="the end of the stream")
+
+
+@pytest.mark.long
+async def test_the_readmes_copy_ends_equal_to_the_service() -> None:
+    with short_directory() as directory, customers_up(directory / ".customers") as up:
+        where = await asyncio.to_thread(up.wait_until_ready)
+        headers = {"X-API-Key": where.api_key}
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=60)) as session,
+            asyncio.TaskGroup() as group,
+        ):
+            changes = Changes(where, session)
+            for writer in range(WRITERS):
+                group.create_task(changes.write(writer))
+            async with program(directory):
+                await changes.have_come_to(0.2)
+                kill_nats(up.data_dir)
+                await changes.have_come_to(0.4)
+                await delete_stream(where)
+                await changes.have_come_to(0.6)
+            before, position = copied(directory / "copy.db")
+            assert before
+            assert position > 0
+            await changes.have_come_to(0.7)
+            async with program(directory):
+                await changes.have_come_to(0.85)
+                kill_nats(up.data_dir)
+                await changes.have_come_to(1)
+                await is_equal(changes, directory / "copy.db")
+        assert changes.refused == []
+
+
+async def is_equal(changes: Changes, database: Path) -> None:
+    """Return once the copy equals what the service lists."""
+
+    async def equals() -> bool:
+        customers, _ = copied(database)
+        return customers == await changes.customers()
+
+    await comes_about(equals, 60, "a copy that equals the service")
