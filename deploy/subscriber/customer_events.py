@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from ssl import SSLContext
 from typing import Any, Literal, Self, get_args
 
@@ -90,13 +91,8 @@ class CustomerEvent:
     timestamp: datetime
     actor: str | None
     hash: str = ""
-    """The ledger's up to this event, in hex; empty if the event came from the feed."""
+    """Of the ledger up to this event, in hex; empty if the event came from the feed."""
     previous_hash: str = ""
-
-    @property
-    def identity(self) -> tuple[str, int]:
-        """Which change of which customer this is."""
-        return self.customer_id, self.version
 
     @property
     def partial(self) -> bool:
@@ -107,10 +103,11 @@ class CustomerEvent:
 class CustomerEvents:
     """The events of one merchant, for one reader at a time: `async with`, then `async for`.
 
-    `after`, the position that you have (0: none), is the recommended way; with `epoch` beside it a history
-    that changed while you were away is noticed. Without `after` the durable consumer in NATS remembers, and once
-    NATS was wiped everything is told again. `nats_options` go to `nats.connect` (`user_credentials`, `tls`,
-    `inbox_prefix`, …). Iterating raises HistoryChanged and Refused.
+    `after`, the position that you have (0: none), is the recommended way. With the `epoch` of that event a
+    history that changed while you were away is noticed; with its `hash` too, one that only went on is not.
+    Without `after` the durable consumer in NATS remembers, and once NATS was wiped all is told again.
+    `nats_options` go to `nats.connect` (`user_credentials`, `tls`, `inbox_prefix`, …). Iterating raises
+    HistoryChanged and Refused.
     """
 
     def __init__(
@@ -123,6 +120,7 @@ class CustomerEvents:
         durable: str,
         after: int | None = None,
         epoch: int | None = None,
+        hash: str = "",  # noqa: A002 - as events have it
         nats_options: Mapping[str, Any] | None = None,
         api_ssl: SSLContext | bool = True,
     ) -> None:
@@ -135,7 +133,8 @@ class CustomerEvents:
         self._attach = partial(_attached, options, merchant_id, durable)
         self._merchant_id = merchant_id
         self._feed = _Feed(f"{api.rstrip('/')}/v1/events", api_key, api_ssl)
-        self._place = _Place(after, epoch)
+        first = sha256(f"customers-ledger-v1{merchant_id}".encode()).hexdigest()
+        self._place = _Place(after, epoch, hash or (first if after == 0 else ""))
         self._ready: deque[tuple[CustomerEvent, Msg | None]] = deque()
         self._told: Msg | None = None  # of the event whose body runs
         self._consumer: _Consumer | None = None
@@ -149,7 +148,7 @@ class CustomerEvents:
     async def __aenter__(self) -> Self:
         self._feed.open()
         self._attaching = asyncio.create_task(self._stay_attached())
-        self._attaching.add_done_callback(lambda _: (self._tried.set(), self._attached.set()))
+        self._attaching.add_done_callback(lambda _: self._attached.set())
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -245,7 +244,7 @@ class CustomerEvents:
             self._queue(events, message)
             return
         log.info("positions %d to %d are taken from the feed", events[0].position, events[-1].position)
-        if any(one.position == event.position and one.identity != event.identity for one in events):
+        if event.epoch == self._place.epoch and any(_contradict(event, one) for one in events):
             raise Refused(
                 f"position {event.position} is one event in NATS and another in the feed: "
                 f"the API key must be one of {self._merchant_id}"
@@ -256,8 +255,6 @@ class CustomerEvents:
         """What follows in the ledger, to be told next; the message is acknowledged after the last of it."""
         for event in events:
             self._place.move(event)
-            if event.epoch < (epoch := self._place.epoch or 0):  # published before the history went on anew
-                event = replace(event, epoch=epoch)
             if event.type in _TYPES:  # of later versions there may be others
                 self._ready.append((event, message if event.position == self._place.position else None))
 
@@ -301,13 +298,14 @@ class CustomerEvents:
                     await consumer.lost.wait()
                     if consumer.delivered:
                         pauses.reset()
-                    raise _Away(consumer.trouble)
+                    trouble = consumer.trouble
             except _Away as error:
-                self._say(logging.WARNING, f"NATS is away ({error}): going on from the feed")
+                trouble = str(error)
             finally:
                 self._consumer = None
                 self._attached.clear()
                 self._tried.set()
+            self._say(logging.WARNING, f"NATS is away ({trouble}): going on from the feed")
             await asyncio.sleep(pauses.next())
 
     def _say(self, level: int, text: str) -> None:
@@ -320,16 +318,18 @@ class CustomerEvents:
 class _Place:
     """Where the reader is in the ledger: what was queued last. `hash` is empty if that was the feed's."""
 
-    def __init__(self, position: int | None, epoch: int | None) -> None:
-        self.position, self.epoch, self.hash = position, epoch, ""
+    def __init__(self, position: int | None, epoch: int | None, hash_: str) -> None:
+        self.position, self.epoch, self.hash = position, epoch, hash_
 
     def distance(self, event: CustomerEvent) -> int:
-        """How far an event from NATS is ahead; 1 is the next. Raises HistoryChanged: it cannot follow."""
+        """How far an event from NATS is ahead: 1 follows, of more the feed decides. Raises HistoryChanged."""
         if self.position is None:
             self.position = event.position - 1
         ahead, epoch = event.position - self.position, self.epoch or 0
+        if ahead > 0 and event.epoch < epoch:
+            return max(ahead, 2)  # of what was before the epoch, or of what was lost with it
         if ahead == 1 or (ahead == 0 and event.epoch >= epoch):
-            link = event.hash if ahead == 0 else event.previous_hash
+            link = event.previous_hash if ahead == 1 else event.hash
             if link != self.hash if self.hash else event.epoch > epoch > 0:
                 raise self.changed(event.epoch)
             if ahead == 0:
@@ -347,8 +347,7 @@ class _Place:
 
     def move(self, event: CustomerEvent) -> None:
         """The event is queued."""
-        self.position, self.hash = event.position, event.hash
-        self.epoch = max(event.epoch, self.epoch or 0)
+        self.position, self.epoch, self.hash = event.position, event.epoch, event.hash
 
     def changed(self, epoch: int) -> HistoryChanged:
         """The error, with what to do."""
@@ -481,7 +480,7 @@ class _Consumer:
         elif status in {"404", "408"}:
             self._asked -= int(headers.get("Nats-Pending-Messages", self._asked))
         elif status is not None and status != "100":
-            self.lose(f"pulling: {status} {headers.get('Description', '')}".strip())
+            self.lose(f"pulling: {status} {headers.get('Description', '')}".partition("\n")[0].strip())
         self._heard.set()
 
     async def _api(self, what: str, request: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
@@ -617,6 +616,12 @@ def _event(told: Any, epoch: int, hash_: str = "", previous_hash: str = "") -> C
         hash=hash_,
         previous_hash=previous_hash,
     )
+
+
+def _contradict(one: CustomerEvent, other: CustomerEvent) -> bool:
+    """Whether both cannot be of one ledger."""
+    same_place = one.position == other.position
+    return same_place and (one.customer_id, one.version) != (other.customer_id, other.version)
 
 
 async def _acknowledge(message: Msg | None) -> None:

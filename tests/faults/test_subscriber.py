@@ -59,7 +59,9 @@ class Changes:
             number = chance.randrange(len(mine))
             path = f"/v1/customers/{mine[number]}"
             if kind == "update":
-                await self._ask("PATCH", path, {"name": f"Name {self.done}", "metadata": {"n": str(self.done)}})
+                await self._ask(
+                    "PATCH", path, {"name": f"Name {self.done}", "metadata": {"n": str(self.done)}}
+                )
             elif kind == "delete":
                 await self._ask("DELETE", path, None)
                 mine.pop(number)

@@ -8,7 +8,6 @@ import shutil
 import signal
 from collections.abc import AsyncIterator
 
-import psutil
 import pytest
 import pytest_asyncio
 
@@ -19,7 +18,7 @@ from tests.support.databases import TestDatabase
 from tests.support.nats_servers import raw_jetstream
 from tests.support.relaying import own_nats
 from tests.support.serve import comes_about
-from tests.support.subscribing import PATIENCE, Publisher, positions, publishing, take
+from tests.support.subscriber import PATIENCE, Publisher, has_logged, positions, publishing, take
 
 AWAY = "going on from the feed"
 BACK = "reading from NATS"
@@ -36,12 +35,6 @@ async def publisher(database: TestDatabase) -> AsyncIterator[Publisher]:
 def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, "customer_events")
     return caplog
-
-
-async def has_logged(logged: pytest.LogCaptureFixture, text: str, times: int = 1) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while logged.text.count(text) < times:
-            await asyncio.sleep(0.02)
 
 
 async def test_without_nats_events_come_from_the_feed_until_it_is_there(
@@ -89,9 +82,7 @@ async def test_nats_that_hangs_is_left_for_the_feed(
     async with publisher.subscriber() as events:
         told = await publisher.told_by_nats(events)
         publisher.nats_process().send_signal(signal.SIGSTOP)
-        waiting = asyncio.create_task(take(events, 1))
-        await publisher.create()
-        told += await waiting
+        told += await publisher.told_by_the_feed(events)
         assert "nothing is heard any more" in logged.text
         publisher.nats_process().send_signal(signal.SIGCONT)
         told += await publisher.told_by_nats(events)

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import psutil
+import pytest
 
 from deploy.subscriber.customer_events import CustomerEvent, CustomerEvents
 from events.message import STREAM
@@ -49,7 +50,7 @@ class Publisher:
 
     def subscriber(self, **options: Any) -> CustomerEvents:
         """A subscriber named crm that begins at the beginning, unless told otherwise."""
-        usual = {
+        usual: dict[str, Any] = {
             "nats": self.nats.url,
             "api": self.url,
             "api_key": self.key,
@@ -129,6 +130,14 @@ class Publisher:
             await asyncio.sleep(0)
         return told
 
+    async def told_by_the_feed(self, events: CustomerEvents) -> list[CustomerEvent]:
+        """Create until an event comes from the feed; what was told up to there."""
+        told: list[CustomerEvent] = []
+        while not told or told[-1].hash:
+            await self.create()
+            told += await take(events, 1)
+        return told
+
     def nats_process(self) -> psutil.Process:
         """The server, to be sent signals."""
         return psutil.Process(int((self.nats.directory / "pid").read_text()))
@@ -153,6 +162,15 @@ class Publisher:
         await comes_about(is_done, PATIENCE, f"an acknowledgement of {sequence}")
 
 
+async def has_logged(logged: pytest.LogCaptureFixture, text: str, times: int = 1) -> None:
+    """Return once the text was logged so often."""
+
+    async def is_logged() -> bool:
+        return logged.text.count(text) >= times
+
+    await comes_about(is_logged, PATIENCE, text)
+
+
 async def take(events: CustomerEvents, count: int, seconds: float = PATIENCE) -> list[CustomerEvent]:
     """The next so many events, whose last is not acknowledged yet."""
     async with asyncio.timeout(seconds):
@@ -173,12 +191,18 @@ def positions(events: Sequence[CustomerEvent]) -> list[int]:
 
 
 @asynccontextmanager
-async def publishing(database: TestDatabase, server: EmbeddedNats) -> AsyncIterator[Publisher]:
-    """A merchant with an API and a relay."""
-    async with operating(database) as operator, client_session() as session:
-        merchant_id = await operator.merchant()
-        _, key = await operator.key(merchant_id)
-        publisher = Publisher(database, operator, session, server, merchant_id, key)
+async def publishing(
+    database: TestDatabase, server: EmbeddedNats, *, like: Publisher | None = None
+) -> AsyncIterator[Publisher]:
+    """A merchant with an API and a relay; `like` another one, of which the database is a copy."""
+    keys = like.operator.master_keys if like is not None else None
+    async with operating(database, keys) as operator, client_session() as session:
+        if like is None:
+            merchant_id = await operator.merchant()
+            _, key = await operator.key(merchant_id)
+            publisher = Publisher(database, operator, session, server, merchant_id, key)
+        else:
+            publisher = replace(like, database=database, operator=operator, session=session, _running={})
         await publisher.start_api()
         await publisher.start_relay()
         try:
