@@ -20,7 +20,7 @@ from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from ssl import SSLContext
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, cast, get_args
 
 import aiohttp
 from nats.aio.client import Client
@@ -188,6 +188,8 @@ class CustomerEvents:
             await self._attached.wait()
         elif events := await self._read_feed(WAIT_SECONDS):
             self._queue(events)
+        else:
+            await asyncio.sleep(FIRST_PAUSE)  # an API that is about to stop, or a proxy, may not have waited
 
     async def _begin(self) -> None:
         """Learn which history there is, and whether the API will have us."""
@@ -242,6 +244,8 @@ class CustomerEvents:
                 self._say(logging.ERROR, f"position {event.position} is in NATS and not in the ledger")
             consumer.drop_first()
             self._queue(events, message)
+            if not events:
+                await _acknowledge(message)
             return
         log.info("positions %d to %d are taken from the feed", events[0].position, events[-1].position)
         if event.epoch == self._place.epoch and any(_contradict(event, one) for one in events):
@@ -256,7 +260,7 @@ class CustomerEvents:
         for event in events:
             self._place.move(event)
             if event.type in _TYPES:  # of later versions there may be others
-                self._ready.append((event, message if event.position == self._place.position else None))
+                self._ready.append((event, message if event is events[-1] else None))
 
     async def _page(self, wait: int = 0) -> list[CustomerEvent]:
         """What follows by the feed. Raises _Away, HistoryChanged, Refused."""
@@ -305,7 +309,12 @@ class CustomerEvents:
                 self._consumer = None
                 self._attached.clear()
                 self._tried.set()
-            self._say(logging.WARNING, f"NATS is away ({trouble}): going on from the feed")
+            by_feed = (
+                ": going on from the feed"
+                if self._place.position is not None
+                else ", and it alone knows the position"
+            )
+            self._say(logging.WARNING, f"NATS is away ({trouble}){by_feed}")
             await asyncio.sleep(pauses.next())
 
     def _say(self, level: int, text: str) -> None:
@@ -599,12 +608,12 @@ def _event(told: Any, epoch: int, hash_: str = "", previous_hash: str = "") -> C
     """The event in an object of the contract. Raises one of _MALFORMED."""
     data, previous = told["data"], told["previousAttributes"]
     version, position = told["version"], told["position"]
-    if not (isinstance(data["id"], str) and isinstance(previous, dict)):
-        raise TypeError("data and previousAttributes must be objects")
+    if not (isinstance(data["id"], str) and isinstance(told["event"], str) and isinstance(previous, dict)):
+        raise TypeError("event and data.id must be strings, previousAttributes an object")
     if not (type(version) is type(position) is int and position > 0):
         raise TypeError("version and position must be integers")
     return CustomerEvent(
-        type=told["event"],
+        type=cast("EventType", told["event"]),  # others are left out later
         customer_id=data["id"],
         data=data,
         previous_attributes=previous,

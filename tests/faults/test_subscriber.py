@@ -1,7 +1,7 @@
 """The README's copy of a merchant's customers ends equal to the service, whatever is killed meanwhile.
 
-20,000 changes (creates, updates, deletes, erasures) go through `customers up`, while the very program of the
-README runs as a process of its own; NATS is killed twice, its stream deleted, and the program itself killed.
+Creates, updates, deletes and erasures go through `customers up`, while the very program of the README runs as
+a process of its own; in the long run NATS is killed twice, its stream deleted, and the program itself killed.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from service.data_directory import Announcement
 from tests.support.directories import short_directory
 from tests.support.nats_servers import raw_jetstream
 from tests.support.serve import comes_about
-from tests.support.up import clean_environment, customers_up
+from tests.support.up import Up, clean_environment, customers_up
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = re.compile(r"^## For subscribers\n.*?^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-CHANGES = 20_000
+MANY, FEW = 20_000, 400
 WRITERS = 24
+PATIENCE = aiohttp.ClientTimeout(total=60)
 KINDS = {"create": 50, "update": 36, "delete": 12, "erase": 2}
 
 
@@ -43,6 +44,7 @@ class Changes:
 
     where: Announcement
     session: aiohttp.ClientSession
+    total: int
     done: int = 0
     created: int = 0
     refused: list[int] = field(default_factory=list)
@@ -50,7 +52,7 @@ class Changes:
     async def write(self, writer: int) -> None:
         """One client: a change after the other, each of a customer that no other client changes."""
         chance, mine = random.Random(writer), list[str]()
-        while self.done < CHANGES:
+        while self.done < self.total:
             self.done += 1
             kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
             if kind == "create" or len(mine) < 5:
@@ -85,7 +87,7 @@ class Changes:
         """Return once this part of the changes is made."""
 
         async def is_made() -> bool:
-            return self.done >= part * CHANGES
+            return self.done >= part * self.total
 
         await comes_about(is_made, 90, "more changes")
 
@@ -155,26 +157,40 @@ async def delete_stream(where: Announcement) -> None:
     await comes_about(is_deleted, what="the end of the stream")
 
 
-@pytest.mark.long
-async def test_the_readmes_copy_ends_equal_to_the_service() -> None:
+@asynccontextmanager
+async def changing(up: Up, total: int) -> AsyncIterator[Changes]:
+    """So many changes, made during the block; none of them was refused."""
+    where = await asyncio.to_thread(up.wait_until_ready)
+    async with (
+        aiohttp.ClientSession(headers={"X-API-Key": where.api_key}, timeout=PATIENCE) as session,
+        asyncio.TaskGroup() as group,
+    ):
+        changes = Changes(where, session, total)
+        for writer in range(WRITERS):
+            group.create_task(changes.write(writer))
+        yield changes
+    assert changes.refused == []
+
+
+async def test_the_readmes_copy_is_equal_to_the_service() -> None:
     with short_directory() as directory, customers_up(directory / ".customers") as up:
-        where = await asyncio.to_thread(up.wait_until_ready)
-        headers = {"X-API-Key": where.api_key}
-        async with (
-            aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=60)) as session,
-            asyncio.TaskGroup() as group,
-        ):
-            changes = Changes(where, session)
-            for writer in range(WRITERS):
-                group.create_task(changes.write(writer))
+        async with changing(up, FEW) as changes, program(directory):
+            await changes.have_come_to(1)
+            await is_equal(changes, directory / "copy.db")
+
+
+@pytest.mark.long
+async def test_the_readmes_copy_ends_equal_to_the_service_whatever_is_killed_meanwhile() -> None:
+    with short_directory() as directory, customers_up(directory / ".customers") as up:
+        async with changing(up, MANY) as changes:
             async with program(directory):
                 await changes.have_come_to(0.2)
                 kill_nats(up.data_dir)
                 await changes.have_come_to(0.4)
-                await delete_stream(where)
+                await delete_stream(changes.where)
                 await changes.have_come_to(0.6)
-            before, position = copied(directory / "copy.db")
-            assert before
+            customers, position = copied(directory / "copy.db")
+            assert customers
             assert position > 0
             await changes.have_come_to(0.7)
             async with program(directory):
@@ -182,7 +198,6 @@ async def test_the_readmes_copy_ends_equal_to_the_service() -> None:
                 kill_nats(up.data_dir)
                 await changes.have_come_to(1)
                 await is_equal(changes, directory / "copy.db")
-        assert changes.refused == []
 
 
 async def is_equal(changes: Changes, database: Path) -> None:

@@ -270,6 +270,25 @@ async def test_a_key_of_another_merchant_is_noticed_before_its_events_are_mixed(
             await take(events, 1)
 
 
+async def test_an_api_that_has_enough_of_it_is_asked_later(
+    publisher: Publisher, logged: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(publisher.nats.stop)
+    monkeypatch.setattr(customer_events, "PAGE", 1)
+    await publisher.create(5)
+    _, key = await publisher.operator.key(publisher.merchant_id, rate_limit=1)
+    monkeypatch.setattr(customer_events, "WAIT_SECONDS", 0)
+    async with publisher.subscriber(api_key=key) as events:
+        told = await take(events, 5)
+        with pytest.raises(TimeoutError):
+            await take(events, 1, seconds=0.1)
+        await publisher.use_up(key)
+        await publisher.create()
+        told += await take(events, 1)
+    assert positions(told) == [1, 2, 3, 4, 5, 6]
+    assert "429" in logged.text
+
+
 async def test_a_position_beyond_the_end_of_the_ledger_is_another_history(publisher: Publisher) -> None:
     await publisher.create(2)
     async with publisher.subscriber(after=3) as events:

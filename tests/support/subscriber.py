@@ -113,6 +113,11 @@ class Publisher:
         _, key = await self.operator.key(merchant_id)
         return replace(self, merchant_id=merchant_id, key=key)
 
+    async def use_up(self, key: str) -> None:
+        """Ask under this key until its rate limit is reached."""
+        while (await self.client.having(key).page(limit=1)).status != 429:
+            pass
+
     async def has_relayed(self) -> None:
         """Return once nothing waits in the outbox."""
 
