@@ -20,7 +20,7 @@ from events.queries import ERASED_AMONG, FEED_PAGE
 from events.reader import Reader
 
 PAGE_BYTES = 1024 * 1024
-"""Of messages on a page, and a message beyond it."""
+"""Of messages on a page, unless one alone has more."""
 STATE_BYTES = 512 * 1024
 """Of stored states that are read for a page."""
 LOOKED_THROUGH = 20_000

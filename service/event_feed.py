@@ -46,7 +46,8 @@ async def _wait(call: Call, asked: EventParameters, place: Place, page: Page) ->
     """The first page from there on with an event, or what is known when the time is over."""
     services = call.services
     wanted = Wanted(call.merchant_id, asked.types, asked.limit, PAGE_BYTES)
-    with suppress(TimeoutError):
+    services.followers.refuse_if_full()
+    with services.followers.one(), suppress(TimeoutError):
         async with asyncio.timeout(asked.wait):
             while not page.items and not services.stopping.is_set():
                 page = await services.followers.next_page(wanted, page)

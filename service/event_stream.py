@@ -51,19 +51,19 @@ class EventStream(web.StreamResponse):
         async with aclosing(self._frames) as frames:
             async for frame in frames:
                 await self.write(frame)
+                del frame  # idle, a stream keeps nothing of what it has sent
         await super().write_eof(data)
 
 
 async def open_stream(call: Call, asked: EventParameters) -> web.StreamResponse:
     """The stream. Raises InvalidRequest, InvalidCursor, StoreUnavailable: nothing of it was sent then."""
     refuse_in_stream(asked)
+    call.services.followers.refuse_if_full()
     place = place_of(call, asked, in_stream=True)
     wanted = Wanted(call.merchant_id, asked.types, EVENTS_AT_ONCE, BYTES_AT_ONCE)
-    page = await call.services.feed.page(
-        wanted.merchant_id, place.after, wanted.limit, topics=wanted.topics, most_bytes=wanted.most_bytes
-    )
+    page = await call.services.followers.first_page(wanted, place.after)
     place.refuse_beyond(page.head.position)
-    headers = {"Content-Type": EVENT_STREAM, EPOCH: str(page.head.epoch)}
+    headers = {"Content-Type": EVENT_STREAM, EPOCH: str(page.head.epoch), "X-Accel-Buffering": "no"}
     if call.request.method == "HEAD":
         return web.Response(headers=headers)
     return EventStream(_Stream(call, wanted, page).frames(), headers)
@@ -84,24 +84,26 @@ class _Stream:
         self._call = call
         self._services = call.services
         self._wanted = wanted
-        self._page = page
-        self._told = page.reached
+        self._told = -1
+        self._frame = b"retry: %d\n\n" % RETRY_MILLISECONDS + self._take(page, encode(page))
         self._spoke = self._checked = monotonic()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The body, piece by piece."""
+        with self._services.followers.one(), suppress(ApiError):  # the key may not read any more
+            while True:
+                if self._frame:
+                    yield self._frame
+                    self._frame, self._spoke = b"", monotonic()
+                if not await self._goes_on():
+                    return
+
+    async def _goes_on(self) -> bool:
+        """Have the next frame, which may be empty; False at a stop, and when the history is another one."""
         epoch = self._page.head.epoch
-        yield b"retry: %d\n\n%b" % (RETRY_MILLISECONDS, encode(self._page))
-        try:
-            while not self._services.stopping.is_set():
-                frame = await self._next_events() or self._heartbeat()
-                if self._page.head.epoch != epoch or self._page.reached > self._page.head.position:
-                    return  # restored to an earlier state, be it said so already or not
-                if frame:
-                    yield frame
-                    self._spoke = monotonic()
-        except ApiError:  # the key may not read any more
-            return
+        self._frame = await self._next_events() or self._heartbeat()
+        is_restored = self._page.head.epoch != epoch or self._page.reached > self._page.head.position
+        return not is_restored and not self._services.stopping.is_set()
 
     async def _next_events(self) -> bytes:
         """The next events that are wanted; nothing, if others came, or none for long. Raises ApiError."""
@@ -110,9 +112,13 @@ class _Stream:
             async with asyncio.timeout(self._services.heartbeat_seconds - (monotonic() - self._spoke)):
                 page, events = await self._next_page()
         await self._check()
-        self._page = page
-        if events:
-            self._told = page.reached
+        return self._take(page, events)
+
+    def _take(self, page: Page, events: bytes) -> bytes:
+        """Stand at the end of this page, whose events these are, and keep nothing else of it."""
+        if page.items:
+            self._told = page.items[-1].position
+        self._page = page._replace(items=[])
         return events
 
     def _heartbeat(self) -> bytes:

@@ -7,11 +7,13 @@ the database meanwhile, and who stands at the same place shares what is read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from events.feed import Feed, Head, Page
 from events.heads import Heads
+from service.errors import Overloaded
 from service.sharing import Shared
 
 READS_AT_ONCE = 2
@@ -30,12 +32,39 @@ class Wanted(NamedTuple):
 class Followers:
     """Those who follow, in this process."""
 
-    def __init__(self, feed: Feed, heads: Heads) -> None:
+    def __init__(self, feed: Feed, heads: Heads, most: int) -> None:
+        """`most`: how many may follow; others need connections, too."""
+        self._most = most
+        self._following = 0
         self._feed = feed
         self._heads = heads
-        turns = asyncio.Semaphore(READS_AT_ONCE)
-        self._pages: Shared[Page] = Shared(turns)
-        self._encoded: Shared[tuple[Page, bytes]] = Shared(turns)
+        self._turns = asyncio.Semaphore(READS_AT_ONCE)
+        self._pages: Shared[Page] = Shared(self._turns)
+        self._encoded: Shared[tuple[Page, bytes]] = Shared(self._turns)
+
+    def refuse_if_full(self) -> None:
+        """Raises Overloaded: no more may follow."""
+        if self._following >= self._most:
+            raise Overloaded
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """One that follows, for a block."""
+        self._following += 1
+        try:
+            yield
+        finally:
+            self._following -= 1
+
+    async def first_page(self, wanted: Wanted, after: int) -> Page:
+        """What there is beyond a position. All who were cut off may come back at once: they take turns.
+
+        It is read after it was asked for, so whoever knows of an event finds it. Raises StoreUnavailable.
+        """
+        async with self._turns:
+            return await self._feed.page(
+                wanted.merchant_id, after, wanted.limit, topics=wanted.topics, most_bytes=wanted.most_bytes
+            )
 
     async def next_page(self, wanted: Wanted, page: Page) -> Page:
         """What comes after this page, which may be nothing that is wanted, or nothing at a stop.

@@ -27,6 +27,7 @@ from projections.customer_reader import CustomerReader
 from projections.freshness import Freshness
 from service.auth import Authenticator
 from service.client_address import Networks
+from service.connections import room_for_connections
 from service.erasing import Eraser
 from service.erasure_list import open_list, warn_of_no_list
 from service.following import Followers
@@ -121,7 +122,7 @@ async def open_services(
             lists,
             freshness,
             feed,
-            Followers(feed, heads),
+            Followers(feed, heads, most=room_for_connections(settings.max_connections) // 2),
             Authenticator(keys, master_keys, time.monotonic),
             Eraser(store, database, master_keys, listed),
             KeyedLocks(CHANGES_IN_LINE, settings.append_deadline_seconds),

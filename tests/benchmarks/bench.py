@@ -43,6 +43,8 @@ class Plan:
     """How long a load lasts that has to be kept up with."""
     versions: int = 10_000
     """Of the customer whose history is read."""
+    streams: int = 1_000
+    """Clients that follow the events of one merchant."""
 
 
 QUICK = Plan(
@@ -55,6 +57,7 @@ QUICK = Plan(
     ledger=50_000,
     steady=5,
     versions=1_000,
+    streams=200,
 )
 
 

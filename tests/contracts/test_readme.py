@@ -124,16 +124,26 @@ def test_it_is_deleted_and_leaves_a_tombstone(shown: list[str]) -> None:
     assert deleted == read == {"id": bodies(shown[1])[0]["id"], "object": "customer", "deleted": True}
 
 
+def test_what_happened_is_told_by_page_and_as_a_stream(shown: list[str]) -> None:
+    page, deleted = [body for body in bodies(shown[8]) if body.get("object") == "list"]
+    names = ["customer.created", "customer.updated", "customer.deleted"]
+    assert [event["event"] for event in page["data"]] == names
+    assert deleted["data"] == page["data"][2:]
+    assert re.findall(r"^id: (\d+)\nevent: (.*)$", shown[8], re.MULTILINE) == [
+        (str(number), name) for number, name in enumerate(names, 1)
+    ]
+
+
 def test_the_demo_moves_the_stats_of_customers(shown: list[str]) -> None:
-    assert "charges" in shown[8]
-    (page,) = bodies(shown[9])
+    assert "charges" in shown[9]
+    (page,) = bodies(shown[10])
     customers: Any = page["data"]
     assert len(customers) == 3
     assert sum(customer["chargeCount"] + customer["invoiceCount"] for customer in customers) > 0
 
 
 def test_no_block_was_left_unchecked(shown: list[str]) -> None:
-    assert len(shown) == 10
+    assert len(shown) == 11
 
 
 @pytest.mark.parametrize(

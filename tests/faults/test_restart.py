@@ -16,6 +16,7 @@ from tests.support.directories import short_directory
 from tests.support.ledger import check_ledger
 from tests.support.load import Load
 from tests.support.serve import Serve
+from tests.support.streams import streaming
 
 BACK_SECONDS = 5.0
 WRITERS = 16
@@ -79,6 +80,29 @@ async def test_a_restart_while_appends_wait_for_a_ledger_leaves_each_applied_onc
         require_only_documented(load)
         await load.is_stored_once(deployment)
         await check_ledger(database.admin_url, deployment.operator.master_keys)
+
+
+async def test_streams_and_who_waits_outlive_a_restart(durable_postgres: EmbeddedPostgres) -> None:
+    async with (
+        fresh_database(durable_postgres) as database,
+        deployed(database) as deployment,
+        deployment.serve(heartbeat_seconds=0.1) as serve,
+    ):
+        client = deployment.client(serve)
+        await client.created(email="before@example.com")
+        async with streaming(client) as stream:
+            await stream.take(1)
+            waiting = asyncio.create_task(client.request("GET", "/v1/events?after=1&wait=30"))
+            await asyncio.to_thread(durable_postgres.stop, "immediate")
+            await stream.heartbeat()
+            await stream.heartbeat()
+            await asyncio.to_thread(durable_postgres.start)
+            while (created := await client.create(email="after@example.com")).status == 503:
+                pass
+            [told] = await stream.take(1)
+            assert told.json()["data"] == created.json()
+            assert (await waiting).json()["data"] == [told.json()]
+        require_calm(serve)
 
 
 async def test_readiness_follows_the_database(durable_postgres: EmbeddedPostgres) -> None:

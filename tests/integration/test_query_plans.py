@@ -26,6 +26,8 @@ from events.queries import (
     ERASED_AMONG,
     ERASURES_AFTER,
     ERASURES_PAGE,
+    FEED_HEADS,
+    FEED_PAGE,
     HISTORY,
     HISTORY_NEWER,
     HISTORY_OLDER,
@@ -150,6 +152,9 @@ ON_KEPT_CONNECTIONS: dict[str, tuple[Statement, list[Any]]] = {
     "places_of": (PLACES_OF, ["customers", SOME_MERCHANTS]),
     "erased_among": (ERASED_AMONG, [SOME_MERCHANTS, SOME_CUSTOMERS]),
     "erasures_after": (ERASURES_AFTER, [0, 50]),
+    "feed_page": (FEED_PAGE, [M1, 100, 2**62, None, 50, 2**20]),
+    "feed_page of some types": (FEED_PAGE, [M1, 100, 200, ["CustomerUpdated"], 1000, 2**20]),
+    "feed_heads": (FEED_HEADS, [SOME_MERCHANTS]),
     "read_customers by id": (READ_CUSTOMERS, [SOME_MERCHANTS, SOME_CUSTOMERS, NOBODY]),
     "read_customers by email": (READ_CUSTOMERS, [SOME_MERCHANTS, NOBODY, ["1@example.com"] * 16]),
 }

@@ -45,7 +45,7 @@ from tests.support.asking import (
     told,
 )
 from tests.support.model_customer import MAILBOXES, MEMBERS, JsonObject, mailbox
-from tests.support.model_requests import BATCH, Expected, Query, Request
+from tests.support.model_requests import BATCH, ERASE, Expected, Query, Request
 from tests.support.ways import WAYS, ways
 from tests.support.worlds import Side, World
 
@@ -144,6 +144,17 @@ class Machine(RuleBasedStateMachine):
         if_match = condition(kind, self.version(customer))
         self.change(customer[0], Request("DELETE", customer[1], if_match=if_match), keyed=keyed)
 
+    @rule(customer=customers, meanwhile=leaving, keyed=st.booleans(), again=st.booleans())
+    def erase(self, customer: tuple[int, str], meanwhile: str, keyed: bool, again: bool) -> None:
+        side, customer_id = customer
+        self.change(side, a_change(meanwhile, customer_id, {"name": "forget me"}), keyed=True)
+        changed = self.keyed[-1][1]
+        self.change(side, Request(ERASE, customer_id), keyed=keyed)
+        if again:
+            self.ask(side, self.keyed[-1][1])
+        self.ask(side, changed)
+        self.ask(side, Request("GET", customer_id, query=(("version", "1"),)))
+
     @rule(side=sides, customer=customers, members=creations, wrong=refused)
     def say_what_is_refused(
         self, side: int, customer: tuple[int, str], members: JsonObject, wrong: JsonObject
@@ -204,7 +215,11 @@ class Machine(RuleBasedStateMachine):
         query = (("expand", "stats"),) if expand else ()
         self.ask(customer[0], Request(method, customer[1], query=query, if_none_match=if_none_match))
 
-    @rule(customer=customers, method=st.sampled_from(["GET", "PATCH", "DELETE"]), keyed=st.booleans())
+    @rule(customer=customers, version=st.integers(1, 4))
+    def get_as_it_was(self, customer: tuple[int, str], version: int) -> None:
+        self.ask(customer[0], Request("GET", customer[1], query=(("version", str(version)),)))
+
+    @rule(customer=customers, method=st.sampled_from(["GET", "PATCH", "DELETE", ERASE]), keyed=st.booleans())
     def reach_for_the_other_merchants_customer(
         self, customer: tuple[int, str], method: str, keyed: bool
     ) -> None:
@@ -284,8 +299,8 @@ def run_machine(
 ) -> None:
     """Let it run in this world until it went every way there is; chance may miss a rare one for a round.
 
-    Where examples do not come by chance (Hypothesis derandomizes itself in CI), each round has a seed of its own:
-    without it all of them would be the first one again.
+    Where examples do not come by chance (Hypothesis derandomizes itself in CI), each round has a seed of its
+    own: without it all of them would be the first one again.
     """
     wanted = WAYS | set(more_ways)
     chosen = settings(

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from tests.support.model_customer import Customer, JsonObject, Version, mailbox, merge_patch, normal
-from tests.support.model_requests import BATCH, Expected, Refusal, Request, Told, check_members
+from tests.support.model_requests import BATCH, ERASE, Expected, Refusal, Request, Told, check_members
 
 NO_STATS = {"invoiceCount": 0, "chargeCount": 0, "totalSpent": "0.00"}
 DEFAULT_LIMIT = 10
@@ -60,17 +60,24 @@ class Merchant:
             return None
         if first.fingerprint != request.fingerprint:
             raise Refusal(422, "idempotency_key_reused", "Idempotency-Key")
-        return self._customer_answer(first, replayed=True)
+        if request.method != ERASE and first.version < (first.customer.erased_in or 0):
+            raise Refusal(410, "customer_erased")
+        return self._answer(request, first, replayed=True)
 
     def _change(self, request: Request, told: Told) -> Expected:
-        change = {"POST": self._create, "PATCH": self._update, "DELETE": self._delete}[request.method]
+        change = {
+            "POST": self._create,
+            "PATCH": self._update,
+            "DELETE": self._delete,
+            ERASE: self._erase,
+        }
         known = len(self.customers)
-        customer = change(request, told)
+        customer = change[request.method](request, told)
         status = 201 if len(self.customers) > known else 200
         answered = Answered(request.fingerprint, customer, len(customer.versions), status)
         if request.key is not None:
             self.answered[request.key] = answered
-        return self._customer_answer(answered)
+        return self._answer(request, answered)
 
     def _create(self, request: Request, told: Told) -> Customer:
         values = normal(merge_patch({}, request.body))
@@ -117,6 +124,13 @@ class Merchant:
             self._write(customer, None, told)
         return customer
 
+    def _erase(self, request: Request, told: Told) -> Customer:
+        customer = self._customer(request)
+        if customer.erased_in is None:
+            self._write(customer, None, told)
+            customer.erased_in = len(customer.versions)
+        return customer
+
     def _write(self, customer: Customer, values: JsonObject | None, told: Told) -> None:
         self.latest = max(self.latest, told.updated)  # time never goes back
         customer.versions.append(Version(values, self.latest))
@@ -144,18 +158,21 @@ class Merchant:
                 return customer
         return None
 
-    def _customer_answer(self, answered: Answered, *, replayed: bool = False) -> Expected:
-        headers = {"ETag": f'"{answered.version}"'}
+    def _answer(self, request: Request, answered: Answered, *, replayed: bool = False) -> Expected:
+        headers = {"Idempotent-Replayed": "true"} if replayed else {}
+        if request.method == ERASE:
+            return Expected(200, certificate(answered.customer), headers)
+        headers["ETag"] = f'"{answered.version}"'
         if answered.status == 201:
             headers["Location"] = f"/v1/customers/{answered.customer.id}"
-        if replayed:
-            headers["Idempotent-Replayed"] = "true"
         return Expected(answered.status, answered.customer.body(answered.version), headers)
 
     # Reads
 
     def _get(self, request: Request) -> Expected:
         customer = self._customer(request)
+        if "version" in dict(request.query):
+            return self._get_version(customer, int(dict(request.query)["version"]))
         body, tag = customer.body(), f'"{len(customer.versions)}"'
         if ("expand", "stats") in request.query and customer.values is not None:
             body, tag = body | NO_STATS, f'W/"{len(customer.versions)}-0-0-0.00"'
@@ -163,6 +180,13 @@ class Merchant:
         if header is not None and (header == "*" or opaque(tag) in map(opaque, header.split(", "))):
             return Expected(304, None, {"ETag": tag})
         return Expected(200, None if request.method == "HEAD" else body, {"ETag": tag})
+
+    def _get_version(self, customer: Customer, version: int) -> Expected:
+        if customer.erased_in is not None:
+            raise Refusal(410, "customer_erased")
+        if version > len(customer.versions):
+            raise Refusal(404, "customer_not_found")
+        return Expected(200, customer.body(version), {"ETag": f'"{version}"'})
 
     def _list(self, query: Mapping[str, str]) -> Expected:
         newest_first = list(reversed(self.customers.values()))
@@ -209,6 +233,11 @@ class Merchant:
             for bound in ("gt", "gte", "lt", "lte")
             if f"{name}[{bound}]" in query
         )
+
+
+def certificate(customer: Customer) -> JsonObject:
+    """What of a certificate of erasure does not depend on the ledger and the hour."""
+    return {"object": "erasure_certificate", "customerId": customer.id, "version": customer.erased_in}
 
 
 def item_result(answer: Expected) -> JsonObject:

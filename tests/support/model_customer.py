@@ -43,6 +43,8 @@ class Customer:
 
     id: str
     versions: list[Version]
+    erased_in: int | None = None
+    """The version in which the person was erased."""
 
     @property
     def values(self) -> JsonObject | None:

@@ -9,6 +9,8 @@ from tests.support.model_customer import MEMBERS, READ_ONLY, JsonObject
 
 BATCH = "batch"
 """Stands where a customer's id does: /v1/customers/batch."""
+ERASE = "ERASE"
+"""Stands where a method does: POST /v1/customers/{id}/erase."""
 
 Query = tuple[tuple[str, str], ...]
 
@@ -16,6 +18,7 @@ PHRASES = {
     400: "Bad Request",
     404: "Not Found",
     409: "Conflict",
+    410: "Gone",
     412: "Precondition Failed",
     422: "Unprocessable Content",
 }

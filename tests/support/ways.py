@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from tests.support.model import Merchant
 from tests.support.model_customer import Customer, mailbox
-from tests.support.model_requests import BATCH, Expected, Request
+from tests.support.model_requests import BATCH, ERASE, Expected, Request
 
 
 def ways(request: Request, expected: Expected, model: Merchant, was: Mapping[str, int]) -> Iterator[str]:
@@ -31,8 +31,28 @@ def ways(request: Request, expected: Expected, model: Merchant, was: Mapping[str
         yield f"item {result['status']}" + (" replayed" if "replayed" in result else "")
     if request.customer_id == BATCH:
         return
+    customer = model.customers.get(request.customer_id or "")
+    if customer is not None and expected.status == 200:
+        yield from _ways_of_the_past(request, expected, customer, was)
     if request.method in {"POST", "PATCH", "DELETE"} and expected.status < 400:
         yield from _ways_of_a_change(request, expected, model, was)
+
+
+def _ways_of_the_past(
+    request: Request, expected: Expected, customer: Customer, was: Mapping[str, int]
+) -> Iterator[str]:
+    if int(dict(request.query).get("version", len(customer.versions))) < len(customer.versions):
+        yield "an older version"
+    if request.method == ERASE:
+        yield _way_of_an_erasure(expected, customer, was)
+
+
+def _way_of_an_erasure(expected: Expected, customer: Customer, was: Mapping[str, int]) -> str:
+    if "Idempotent-Replayed" in expected.headers:
+        return "ERASE replayed"
+    if was[customer.id] == customer.erased_in:
+        return "erased again"
+    return "erased" if customer.versions[-2].values is not None else "erased a deleted one"
 
 
 def _ways_of_a_change(
@@ -93,24 +113,33 @@ WAYS = frozenset(
         "DELETE one 404 customer_not_found",
         "DELETE one 412 version_mismatch",
         "DELETE one 422 idempotency_key_reused",
+        "DELETE one 410 customer_erased",
+        "ERASE one 404 customer_not_found",
+        "PATCH one 410 customer_erased",
         "GET one 200",
         "GET one 304",
         "GET one 404 customer_not_found",
+        "GET one 410 customer_erased",
         "HEAD one 200",
         "GET all 200",
         "GET all 400 invalid_cursor",
+        "an older version",
         "counted",
         "found by a filter",
         "there is more",
         "a cursor at a deleted customer",
         "changed nothing",
         "deleted again",
+        "erased",
+        "erased a deleted one",
+        "erased again",
         "respelled its email",
         "took the email of a deleted one",
         "took an email that was left",
         "POST replayed",
         "PATCH replayed",
         "DELETE replayed",
+        "ERASE replayed",
         "replayed as of an older version",
         "replayed although it is deleted",
     }

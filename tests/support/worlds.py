@@ -18,6 +18,7 @@ from tests.support.api import Client, Operator
 from tests.support.model import Merchant
 
 T = TypeVar("T")
+SCOPES = frozenset({"read", "write", "erase"})
 
 MERCHANTS_BEHIND = """
 SELECT FROM events.merchants AS m
@@ -62,7 +63,7 @@ class World(ABC):
 
     async def new_merchant(self) -> Client:
         """A client of a merchant who has nothing yet."""
-        _, text = await self._operator.key(await self._operator.merchant())
+        _, text = await self._operator.key(await self._operator.merchant(), scopes=SCOPES)
         return self._nobody.having(text)
 
     async def is_behind(self) -> bool:
