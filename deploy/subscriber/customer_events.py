@@ -36,7 +36,7 @@ PAGE = 100  # events asked of the feed at once
 ACK_SECONDS = 10  # after so long what a killed subscriber had pulled ahead is delivered again
 PULL_SECONDS, HEARTBEAT_SECONDS = 30, 2
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS  # without a heartbeat for so long, server or consumer is gone
-IDLE_SECONDS = 10  # when NATS has nothing to tell for so long, the feed is asked whether that is so
+FIRST_IDLE, LAST_IDLE = 0.5, 10.0  # seconds of silence until the feed is asked, twice as long each time
 WAIT_SECONDS = 10  # how long the feed may wait for an event
 ANSWER_SECONDS = 5  # how long a server may take to answer
 FIRST_PAUSE, LAST_PAUSE = 0.1, 10.0  # seconds between attempts, twice as long each time
@@ -202,16 +202,17 @@ class CustomerEvents:
     async def _listen(self, consumer: _Consumer) -> None:
         """Take what NATS delivers; while that is nothing, ask the feed whether there is nothing."""
         try:
-            message = await consumer.first(IDLE_SECONDS)
+            message = await consumer.first(consumer.patience)
         except _Away:
             self._consumer = None
             return
         if message is not None:
             await self._consider(message, consumer)
         elif self._place.position is not None:
+            consumer.patience = min(2 * consumer.patience, LAST_IDLE)
             with suppress(_Away):
                 if events := await self._page():
-                    log.warning("NATS does not tell of %d events that the feed has", len(events))
+                    log.warning("NATS is silent about %d events that the feed has", len(events))
                     self._queue(events)
 
     async def _consider(self, message: Msg, consumer: _Consumer) -> None:
@@ -373,10 +374,12 @@ class _Consumer:
         self.lost = asyncio.Event()
         self.trouble = ""
         self.delivered = False
+        self.patience = FIRST_IDLE  # short at first: it may be ahead of a reader that was restored
         self._client, self._durable = client, durable
         self._waiting: OrderedDict[int, Msg] = OrderedDict()  # by sequence in the stream
         self._asked = 0
         self._heard = asyncio.Event()
+        self._silence = 0.0  # seconds waited since something was heard
         self._inbox = ""
         self._subscription: Subscription | None = None
 
@@ -399,7 +402,7 @@ class _Consumer:
                 "max_ack_pending": PREFETCH,
                 "max_deliver": -1,
             }
-            request = {"stream_name": STREAM, "config": config}
+            request = {"stream_name": STREAM, "config": config, "action": "create"}
             found = await self._api(f"CREATE.{STREAM}.{self._durable}.{subjects}", request)
         if found is None:
             raise _Away(f"there is no stream {STREAM} yet")
@@ -431,9 +434,11 @@ class _Consumer:
         if not self.lost.is_set():
             await self._ask()
         while not self._waiting and not self.lost.is_set() and clock() < end:
-            patience = min(SILENCE_SECONDS, end - clock())
-            if not await self._hear(patience) and patience == SILENCE_SECONDS:
-                self.lose("nothing is heard any more")
+            patience = min(SILENCE_SECONDS - self._silence, end - clock())
+            if not await self._hear(patience):
+                self._silence += patience
+                if self._silence > 0.99 * SILENCE_SECONDS:
+                    self.lose("nothing is heard any more")
             await self._ask()
         if self.lost.is_set():
             raise _Away(self.trouble)
@@ -490,6 +495,7 @@ class _Consumer:
             self._asked -= int(headers.get("Nats-Pending-Messages", self._asked))
         elif status is not None and status != "100":
             self.lose(f"pulling: {status} {headers.get('Description', '')}".partition("\n")[0].strip())
+        self._silence = 0.0
         self._heard.set()
 
     async def _api(self, what: str, request: Mapping[str, Any] | None = None) -> dict[str, Any] | None:

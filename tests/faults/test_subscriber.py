@@ -109,6 +109,8 @@ class Changes:
 def copied(database: Path) -> tuple[dict[str, Any], int]:
     """What the program has: its customers, and the position it came to."""
     with closing(sqlite3.connect(database, timeout=10)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'place'").fetchall():
+            return {}, 0
         rows = connection.execute("SELECT id, customer FROM customers").fetchall()
         place = connection.execute("SELECT position FROM place").fetchone()
     return {id_: json.loads(customer) for id_, customer in rows}, place[0] if place else 0

@@ -133,10 +133,11 @@ async def test_a_durable_of_another_merchant_is_left_alone(
     others = await publisher.of_new_merchant()
     await others.create(2)
     await publisher.create(2)
-    async with publisher.subscriber() as events, others.subscriber() as theirs:
+    async with publisher.subscriber() as events:
         assert positions(await take(events, 2)) == [1, 2]
-        assert positions(await take(theirs, 2)) == [1, 2]
+        async with others.subscriber() as theirs:
+            assert positions(await take(theirs, 2)) == [1, 2]
     async with raw_jetstream(publisher.nats.url) as raw:
         found = await raw.consumer_info(STREAM, "crm")
-    assert found.config.filter_subject in {f"customers.v1.{one.merchant_id}.>" for one in (publisher, others)}
+    assert found.config.filter_subject == f"customers.v1.{publisher.merchant_id}.>"
     assert "use another name" in caplog.text
