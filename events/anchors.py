@@ -56,42 +56,57 @@ def disbelieved(anchor: Anchor, keys: Collection[bytes]) -> Finding | None:
 
 
 def is_within(anchor: Anchor, ends: Ends) -> bool:
-    """Whether the ledger reaches it in the same history; what is told of others: `beyond`."""
-    return (
-        ends.head is not None
-        and 0 < anchor.said.position <= ends.head.position
-        and anchor.said.epoch == ends.epoch
-    )
+    """Whether the ledger reaches it; what is told of others: `beyond`.
+
+    Its epoch does not matter: of a history that was lost, what came before the loss is still in the ledger.
+    """
+    return ends.head is not None and 0 < anchor.said.position <= ends.head.position
 
 
-def contradiction(anchor: Anchor, place: Place, root: bytes, agreed: int) -> Finding | None:
-    """What is wrong unless the ledger is what the checkpoint says; `agreed` is where one last did."""
+def contradiction(anchor: Anchor, place: Place, root: bytes, agreed: int, epoch: int) -> Finding | None:
+    """What is wrong unless the ledger is what the checkpoint says; `agreed` is where one last did.
+
+    `epoch` is the ledger's.
+    """
     said = anchor.said
     if (said.recorded_at, said.hash, said.merkle_root) == (place.recorded_at, place.hash, root):
         return None
     text = (
         f"the chain holds, but the {anchor.kind} checkpoint has another "
         f"{_difference(said, place)} at position {place.position}: events were replaced between positions "
-        f"{agreed + 1} and {place.position}"
+        f"{agreed + 1} and {place.position}{_since(said, epoch)}"
     )
     return Finding(said.merchant_id, place.position, None, "rewritten", text)
 
 
 def beyond(anchors: Sequence[Anchor], ends: Ends) -> Finding | None:
-    """Checkpoints that the ledger, whole as it looks, does not reach; and those of another history."""
+    """Checkpoints that the ledger, whole as it looks, does not reach; and those of a later history."""
     head_position = ends.head.position if ends.head else 0
     for anchor in anchors:
         said, which = anchor.said, f"the {anchor.kind} checkpoint"
-        if said.epoch != ends.epoch:
-            text = f"{which} is of epoch {said.epoch}, the ledger of epoch {ends.epoch}: another history"
+        if said.epoch > ends.epoch:
+            text = (
+                f"{which} is of epoch {said.epoch}, the ledger of epoch {ends.epoch}: it was restored to an "
+                f"earlier state (`customers merchants new-epoch {said.merchant_id} --epoch {said.epoch + 1}`)"
+            )
             return Finding(said.merchant_id, said.position, None, "epoch", text)
         if said.position > head_position:
-            text = f"the ledger ends at position {head_position}, and {which} is at {said.position}"
+            text = (
+                f"the ledger ends at position {head_position}, and {which} is at {said.position}"
+                f"{_since(said, ends.epoch)}"
+            )
             return Finding(said.merchant_id, head_position + 1, None, "cut", text)
         if said.position < 1:
             text = f"{which} is at position {said.position}, where no event can be"
             return Finding(said.merchant_id, 0, None, "rewritten", text)
     return None
+
+
+def _since(said: Statement, epoch: int) -> str:
+    """What an operator told of a loss, where one was told since the checkpoint was signed."""
+    if said.epoch >= epoch:
+        return ""
+    return f"; it is of epoch {said.epoch}: the ledger has lost history since, and is in epoch {epoch}"
 
 
 def _difference(said: Statement, place: Place) -> str:

@@ -94,7 +94,7 @@ async def _first_wrong(
         return await _without_head(database, merchant_id, ends, anchors)
     try:
         within = [anchor for anchor in anchors if is_within(anchor, ends)]
-        place = await _follow(database, merchant_id, ends.head, within, tell)
+        place = await _follow(database, merchant_id, ends, within, tell)
     except Break as broken:
         return await diagnose(database, merchant_id, broken, ends)
     except _Contradicted as contradicted:
@@ -115,21 +115,22 @@ class _Contradicted(Exception):
 
 
 async def _follow(
-    database: Database, merchant_id: str, head: Place, anchors: Sequence[Anchor], tell: Tell
+    database: Database, merchant_id: str, ends: Ends, anchors: Sequence[Anchor], tell: Tell
 ) -> Place:
     """Follow the ledger to its head, and compare it with each checkpoint on the way."""
     place, agreed = beginning(merchant_id), 0
+    until = ends.head.position if ends.head else 0
     tree = Tree() if anchors else None
     stops = defaultdict(list)
     for anchor in anchors:
         stops[anchor.said.position].append(anchor)
-    async for reached in walk(database, merchant_id, place, head.position, tree, stops.keys()):
+    async for reached in walk(database, merchant_id, place, until, tree, stops.keys()):
         tell(reached.position - place.position)
         place = reached
         if tree is not None:
             tree.take_completed()  # of no use here
             for anchor in stops.get(place.position, ()):
-                if found := contradiction(anchor, place, tree.root(), agreed):
+                if found := contradiction(anchor, place, tree.root(), agreed, ends.epoch):
                     raise _Contradicted(found)
                 agreed = place.position
     return place

@@ -14,9 +14,10 @@ import structlog
 
 from events.customer import Customer
 from events.database import Connection, Row
-from events.jetstream import JetStream, StreamMessage
+from events.jetstream import JetStream
 from events.message import STREAM, event_name, subject_of
 from events.queries import ERASURES_AFTER, NOTE_CLEANED, RELAY_STATE
+from events.stream_answers import StreamMessage
 
 ERASED = event_name(Customer.Erased.TOPIC)
 

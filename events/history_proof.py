@@ -105,19 +105,25 @@ async def _kept(
     kept: Sequence[Checkpoint],
     master_keys: MasterKeys,
 ) -> Signed:
-    """The last of the kept checkpoints, as it is stored. Raises LedgerBroken: it is too old, or another."""
+    """The last of the kept checkpoints, as it is stored. Raises LedgerBroken: it is too old, or another.
+
+    One of a later epoch goes before one that lies further on: what that one is of may be lost.
+    """
     said = max(
-        (one.statement for one in kept if one.statement.merchant_id == merchant_id),
-        key=attrgetter("position"),
+        (
+            one.statement
+            for one in kept
+            if one.statement.merchant_id == merchant_id and one.statement.position >= position
+        ),
+        key=attrgetter("epoch", "position"),
         default=None,
     )
-    if said is None or said.position < position:
+    if said is None:
         raise LedgerBroken(
             f"no kept checkpoint of {merchant_id} reaches position {position}, the customer's last event: "
             "keep a newer one (`customers checkpoint --to FILE`)"
         )
-    ends = await read_ends(database, merchant_id)
-    signed = await signed_at(database, merchant_id, ends.epoch, said.position, master_keys)
+    signed = await signed_at(database, merchant_id, said.epoch, said.position, master_keys)
     if signed is None or signed.checkpoint.statement != said:
         raise LedgerBroken(
             f"the checkpoint of {merchant_id} that was kept at position {said.position} is not one that is "

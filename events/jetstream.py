@@ -11,7 +11,7 @@ import asyncio
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from nats.aio.client import Client
@@ -21,6 +21,7 @@ from events.errors import BatchRefused, BrokerRefused, BrokerUnavailable
 from events.message import Message
 from events.pull import Pull, Pulled
 from events.randomness import random_bytes
+from events.stream_answers import NOT_FOUND, StreamMessage, StreamState, checked, state_of
 
 CONNECT_SECONDS = 3
 REQUEST_SECONDS = 5.0
@@ -31,25 +32,6 @@ MOST_IN_A_BATCH = 1000
 """The server's limit of messages in one atomic batch."""
 
 _SECOND = 1_000_000_000  # ns
-_NOT_FOUND = 404
-_WRONG_LAST_SEQUENCE = 10071
-_DUPLICATE_IN_BATCH = 10201
-_FOR_GOOD = frozenset({_WRONG_LAST_SEQUENCE, _DUPLICATE_IN_BATCH})
-
-
-class StreamState(NamedTuple):
-    """Which stream it is (`created` differs once it was deleted and made again), and its last sequence."""
-
-    created: str
-    last_sequence: int
-
-
-class StreamMessage(NamedTuple):
-    """A message as a stream has it."""
-
-    sequence: int
-    subject: str
-    headers: Mapping[str, str]
 
 
 class JetStream:
@@ -96,15 +78,18 @@ class JetStream:
         try:
             info = await self._api(f"STREAM.INFO.{name}")
         except BrokerRefused as error:
-            if error.code == _NOT_FOUND:
+            if error.code == NOT_FOUND:
                 return None
             raise
-        return StreamState(info["created"], info["state"]["last_seq"])
+        return state_of(info)
 
     async def create_stream(self, config: Mapping[str, Any]) -> StreamState:
         """Make a stream, or find it made with this configuration already. Raises BrokerRefused."""
-        info = await self._api(f"STREAM.CREATE.{config['name']}", config)
-        return StreamState(info["created"], info["state"]["last_seq"])
+        return state_of(await self._api(f"STREAM.CREATE.{config['name']}", config))
+
+    async def update_stream(self, config: Mapping[str, Any]) -> StreamState:
+        """Change the settings of a stream to exactly these. Raises BrokerRefused."""
+        return state_of(await self._api(f"STREAM.UPDATE.{config['name']}", config))
 
     async def read(self, stream: str, sequence: int) -> StreamMessage | None:
         """The message with this sequence, None when it is gone. Asks the stream's leader, never a replica."""
@@ -125,9 +110,13 @@ class JetStream:
         Raises BrokerRefused.
         """
         while sequences := await self._first_on(stream, subject, before):
-            await asyncio.gather(
-                *(self._api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence}) for sequence in sequences)
-            )
+            await self.delete(stream, sequences)
+
+    async def delete(self, stream: str, sequences: Sequence[int]) -> None:
+        """Delete these messages, and overwrite them on disk. Raises BrokerRefused."""
+        await asyncio.gather(
+            *(self._api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence}) for sequence in sequences)
+        )
 
     async def _first_on(self, stream: str, subject: str, before: int | None) -> list[int]:
         """The first sequences of a subject's messages, at most ERASED_AT_ONCE, all below `before`."""
@@ -145,7 +134,7 @@ class JetStream:
         """Publish one message and wait until a stream has it. Raises BrokerRefused when none takes it."""
         async with _translated("publishing"):
             answer = await self._client.request(subject, body, timeout=REQUEST_SECONDS, headers=headers)
-        _checked(orjson.loads(answer.data))
+        checked(orjson.loads(answer.data))
 
     async def tell(self, subject: str, body: bytes) -> None:
         """Publish to whoever listens now, stream or not; it has reached the server."""
@@ -172,7 +161,7 @@ class JetStream:
                 message.subject, message.body, timeout=BATCH_SECONDS, headers=headers
             )
         try:
-            acknowledged = _checked(orjson.loads(answer.data))
+            acknowledged = checked(orjson.loads(answer.data))
         except BrokerRefused as error:
             raise BatchRefused(str(error), error.code) from None
         if acknowledged.get("count") != len(messages):
@@ -201,7 +190,7 @@ class JetStream:
                 f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", {"stream_name": stream, "config": config}
             )
         except BrokerRefused as error:
-            if error.code == _NOT_FOUND:
+            if error.code == NOT_FOUND:
                 raise BrokerRefused(f"waiting for the stream {stream}", error.code) from None
             raise
         pull = Pull(self._client.publish, stream, durable, most)
@@ -230,7 +219,7 @@ class JetStream:
         try:
             found = (await self._api(f"STREAM.MSG.GET.{stream}", what))["message"]
         except BrokerRefused as error:
-            if error.code == _NOT_FOUND:
+            if error.code == NOT_FOUND:
                 return None
             raise
         return StreamMessage(found["seq"], found["subject"], _headers(found.get("hdrs", "")))
@@ -240,7 +229,7 @@ class JetStream:
             answer = await self._client.request(
                 f"$JS.API.{operation}", orjson.dumps(request or {}), timeout=REQUEST_SECONDS
             )
-        return _checked(orjson.loads(answer.data))
+        return checked(orjson.loads(answer.data))
 
 
 _BLANK = " \t\n\r\x0b\x0c"
@@ -281,17 +270,6 @@ def _headers(encoded: str) -> dict[str, str]:
     lines = b64decode(encoded).decode(errors="replace").split("\r\n")[1:]
     pairs = (line.partition(":") for line in lines if line)
     return {name: value.strip() for name, _, value in pairs}
-
-
-def _checked(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer, unless it is an error. Raises BrokerRefused, or BrokerUnavailable for what passes."""
-    error = answer.get("error")
-    if error is None:
-        return answer
-    text = f"{error.get('description', 'refused')} ({error.get('err_code', 0)})"
-    if error["code"] >= 500 and error.get("err_code") not in _FOR_GOOD:
-        raise BrokerUnavailable(text)
-    raise BrokerRefused(text, error["code"] if error["code"] == _NOT_FOUND else error.get("err_code", 0))
 
 
 @asynccontextmanager

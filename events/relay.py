@@ -34,6 +34,7 @@ from events.message import STREAM, Message, subject_of
 from events.outgoing import ERASURE_TOPIC, Outgoing
 from events.queries import DROP_FROM_OUTBOX, ERASED_AMONG, MARK_PUBLISHED, OUTBOX_PAGE, TRY_RELAY_LOCK
 from events.reconciliation import Reconciliation
+from events.stream_settings import StreamSettings
 from events.supervision import supervised
 
 LOCK = 0x72656C6179  # any number that nobody else locks
@@ -58,10 +59,14 @@ ERASURES_IN_A_PAGE = 50
 LOOK_SECONDS = 5.0
 """How often the stream is looked at although nothing seems wrong."""
 
+DEFAULTS = StreamSettings()
+
 log = structlog.get_logger(__name__)
 
 
-async def run_relay(database_url: str, nats_url: str, master_keys: MasterKeys, *, replicas: int = 1) -> None:
+async def run_relay(
+    database_url: str, nats_url: str, master_keys: MasterKeys, *, settings: StreamSettings = DEFAULTS
+) -> None:
     """Relay, or stand by, for as long as the task lives. Trouble is told and tried again."""
 
     async def attempt() -> None:
@@ -69,7 +74,7 @@ async def run_relay(database_url: str, nats_url: str, master_keys: MasterKeys, *
         try:
             async with JetStream.connect(nats_url) as stream:
                 await _become_active(session)
-                await _relay(Relay(session, stream, master_keys, replicas=replicas))
+                await _relay(Relay(session, stream, master_keys, settings=settings))
         finally:
             await session.close()
 
@@ -118,13 +123,13 @@ class Relay:
         stream: JetStream,
         master_keys: MasterKeys,
         *,
-        replicas: int = 1,
+        settings: StreamSettings = DEFAULTS,
         page: int = MOST_IN_A_BATCH,
     ) -> None:
         self._session = session
         self._stream = stream
         self._outgoing = Outgoing(session, master_keys, stream.largest)
-        self._reconciliation = Reconciliation(session, stream, replicas)
+        self._reconciliation = Reconciliation(session, stream, settings)
         self._page = page
         self._last_sequence = 0
         self._looked = float("-inf")

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from events.stream_settings import StreamSettings
+
 PREFIX = "CUSTOMERS_"
 
 
@@ -69,6 +71,11 @@ class Settings(BaseSettings):
     """Commands that may wait in this process before it answers 503."""
     stream_replicas: int = Field(default=1, ge=1, le=5)
     """Copies that NATS keeps of the stream of customer events, once the relay makes it; 3 on a cluster."""
+    stream_max_age_seconds: int | None = Field(default=None, ge=0, le=100 * 366 * 24 * 3600)
+    """How long that stream keeps a message; 0 for ever. Unset: for ever, or as somebody has set the stream.
+    A change works within seconds. Subscribers that are behind read `GET /v1/events`, which has everything."""
+    stream_max_bytes: int | None = Field(default=None, ge=0, le=2**62)
+    """How many bytes that stream keeps, the newest; 0 all. Unset: all, or as somebody has set the stream."""
     read_connections: int = Field(default=2, ge=1, le=64)
     trusted_proxies: NetworkList = ()
     """Whose X-Forwarded-For is believed where a key has an allow list; see `client_address.py`."""
@@ -91,6 +98,11 @@ class Settings(BaseSettings):
     """How often `up` and `relay` sign the ledgers that have moved; 0 is never."""
     append_deadline_seconds: float = Field(default=5, gt=0)
     """How long a command may wait for its commit before it is answered 503."""
+
+    @property
+    def stream(self) -> StreamSettings:
+        """How the stream of customer events is to be."""
+        return StreamSettings(self.stream_replicas, self.stream_max_age_seconds, self.stream_max_bytes)
 
     @property
     def admin_url(self) -> str | None:

@@ -101,7 +101,7 @@ async def serve(
         on_ready(running)
 
     works = [
-        run_relay(urls.application, nats_url, master_keys, replicas=settings.stream_replicas),
+        run_relay(urls.application, nats_url, master_keys, settings=settings.stream),
         run_projections(urls.application, nats_url, master_keys),
         run_checkpoints(urls.application, nats_url, master_keys, seconds=settings.checkpoint_seconds),
     ]

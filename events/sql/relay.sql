@@ -81,16 +81,45 @@ SELECT events.mark_published_until($1, $2);
 SELECT p.merchant_id, p.put, p.last_position
 FROM events.put_back_after($1, $2, $3) AS p;
 
--- ledgers_page: merchants that have events, from an id on
+-- merchants_page: merchants from an id on, also those without events: of them, too, the stream may have some
 SELECT m.id
 FROM events.merchants AS m
-WHERE m.position > 0
-    AND m.id > $1
+WHERE m.id > $1
 ORDER BY m.id
 LIMIT $2;
 
--- ledger_has: of these (merchant, position, hash), those that the ledger has, with their notification ids
-SELECT e.notification_id, e.merchant_id, e.position
+-- ledger_has: of these (merchant, position, hash), those that the ledger has, with what is known of them
+SELECT e.notification_id, e.merchant_id, e.position, e.hash, e.recorded_at
 FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS w (merchant_id, position, hash)
 JOIN events.customer_events AS e
     ON e.merchant_id = w.merchant_id AND e.position = w.position AND e.hash = w.hash;
+
+-- raise_epochs: these merchants' ledgers have lost history: they are in these epochs from now on, unless they are beyond
+SELECT r.merchant_id, r.epoch, r.position
+FROM events.raise_epochs($1, $2, $3) AS r;
+
+-- recorded_until: of each of these merchants the last position recorded up to a moment (µs), 0 before its first; the moment is the later of $2, and now less $3; positions have no gaps and times ascend, so the span between two is halved until it is one
+WITH RECURSIVE moment AS (
+    SELECT greatest($2::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - $3::bigint) AS at
+), span (merchant_id, low, high) AS (
+    SELECT m.id, 0::bigint, m.position
+    FROM events.merchants AS m
+    WHERE m.id = ANY ($1::text[])
+    UNION ALL
+    SELECT
+        s.merchant_id,
+        CASE WHEN middle.recorded_at <= moment.at THEN middle.position ELSE s.low END,
+        CASE WHEN middle.recorded_at <= moment.at THEN s.high ELSE middle.position - 1 END
+    FROM span AS s
+    CROSS JOIN moment
+    CROSS JOIN LATERAL (
+        SELECT e.position, e.recorded_at
+        FROM events.customer_events AS e
+        WHERE e.merchant_id = s.merchant_id
+            AND e.position = (s.low + s.high + 1) / 2
+    ) AS middle
+    WHERE s.low < s.high
+)
+SELECT s.merchant_id, s.low AS position
+FROM span AS s
+WHERE s.low = s.high;

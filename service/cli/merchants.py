@@ -11,6 +11,7 @@ from service.cli.options import AsJson, DataDir
 from service.cli.running import run
 from service.cli.tables import moment, show
 from service.databases import find_database
+from service.epochs import MOST_AT_ONCE, Epoch, begin_epochs
 from service.errors import StartupError
 from service.merchants import (
     Merchant,
@@ -22,7 +23,7 @@ from service.merchants import (
 )
 from service.settings import Settings, load_settings
 
-app = typer.Typer(help="Create, list and deactivate merchants.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and deactivate merchants; begin new epochs.", no_args_is_help=True)
 
 COLUMNS = ("id", "status", "live", "currency", "created")
 
@@ -79,6 +80,58 @@ def deactivate(
     if not run(_deactivate(load_settings(data_dir=data_dir), merchant_id)):
         raise StartupError(f"there is no active merchant {merchant_id}")
     typer.echo(f"{merchant_id} is inactive")
+
+
+@app.command("new-epoch")
+def new_epoch(
+    merchant_id: Annotated[
+        str | None, typer.Argument(metavar="MER_ID", help="The merchant.", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+    every: Annotated[bool, typer.Option("--all", help="All merchants.")] = False,
+    epoch: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            metavar="NUMBER",
+            help="The epoch to be in at least (default: the next): for who knows of a higher one.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Say that history was lost: after a backup was restored, or an asynchronous standby took over.
+
+    Run it before the API and the relay start again: deploy/README.md has the order of things.
+
+    Subscribers compare what they have with the ledger then, and begin anew where it differs.
+
+    Where nothing was lost, that is all it costs. Again at the same head, it changes nothing.
+
+    The relay does it by itself where the stream has events that the ledger lacks.
+    """
+    if every == (merchant_id is not None):
+        raise typer.BadParameter("name a merchant, or give --all")
+    epochs = run(_new_epoch(load_settings(data_dir=data_dir), merchant_id, epoch))
+    if merchant_id is not None and not epochs:
+        raise StartupError(f"there is no merchant {merchant_id}")
+    for one in epochs:
+        typer.echo(told(one))
+    refused = [one.merchant_id for one in epochs if epoch is not None and one.epoch < epoch]
+    if refused:
+        raise StartupError(
+            f"an epoch rises by {MOST_AT_ONCE} at once at most: {', '.join(refused)} not raised to {epoch}"
+        )
+
+
+def told(one: Epoch) -> str:
+    """An epoch as one line."""
+    begun = "begins" if one.begun else "stays in"
+    return f"{one.merchant_id} {begun} epoch {one.epoch} at position {one.position}"
+
+
+async def _new_epoch(settings: Settings, merchant_id: str | None, epoch: int | None) -> list[Epoch]:
+    async with Database.connect(find_database(settings).administrator) as db:
+        return await begin_epochs(db, merchant_id, epoch)
 
 
 async def _create(settings: Settings, merchant_id: str | None, live: bool, currency: str) -> Merchant | None:

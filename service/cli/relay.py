@@ -36,7 +36,7 @@ def relay(data_dir: DataDir = None) -> None:
     async def work(stop: asyncio.Event) -> None:
         await prove_master_keys(database.application, master_keys)
         await prove_erasures(settings.erasure_list, database.application, master_keys)
-        relaying = run_relay(database.application, nats_url, master_keys, replicas=settings.stream_replicas)
+        relaying = run_relay(database.application, nats_url, master_keys, settings=settings.stream)
         signing = run_checkpoints(
             database.application, nats_url, master_keys, seconds=settings.checkpoint_seconds
         )

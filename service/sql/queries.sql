@@ -69,3 +69,39 @@ WHERE k.id = $1
 -- ready: whether the store answers and its schema is there
 SELECT count(*) AS migrations
 FROM events.migrations;
+
+-- begin_epochs: ledgers (one merchant's, or all) begin a new epoch, the one given or the next; not where their last one begins at this very head, or is beyond the one given. All that were asked for, and which of them did
+WITH asked AS (
+    SELECT
+        m.id,
+        m.epoch,
+        m.position,
+        CASE
+            WHEN $2::bigint IS NOT NULL THEN $2
+            WHEN NOT EXISTS (
+                SELECT
+                FROM events.epochs AS e
+                WHERE e.merchant_id = m.id
+                    AND e.epoch = m.epoch
+                    AND e.position = m.position
+                    AND e.hash = m.hash
+            ) THEN m.epoch + 1
+        END AS wanted
+    FROM events.merchants AS m
+    WHERE m.id = coalesce($1, m.id)
+), raised AS MATERIALIZED (
+    SELECT r.merchant_id, r.epoch, r.position
+    FROM events.raise_epochs(
+        ARRAY(SELECT a.id FROM asked AS a ORDER BY a.id),
+        ARRAY(SELECT a.wanted FROM asked AS a ORDER BY a.id),
+        $3
+    ) AS r
+)
+SELECT
+    a.id AS merchant_id,
+    coalesce(r.epoch, a.epoch) AS epoch,
+    coalesce(r.position, a.position) AS position,
+    r.epoch IS NOT NULL AS begun
+FROM asked AS a
+LEFT JOIN raised AS r ON r.merchant_id = a.id
+ORDER BY a.id;

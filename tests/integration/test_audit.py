@@ -195,18 +195,6 @@ async def test_a_checkpoint_of_another_key_is_not_believed(store: Store) -> None
     assert await findings(store.database, [other], [other.public_key]) == []
 
 
-async def test_a_checkpoint_of_another_epoch_is_told(store: Store) -> None:
-    await fill(store)
-    kept = await signed(store)
-    await forge(store, f"UPDATE events.merchants SET epoch = 2 WHERE id = '{M1}'")
-    assert places(await findings_against(store, kept)) == [(M1, 8, None, "epoch")]
-    another = await signed(store)
-    assert another.statement == kept.statement._replace(epoch=2)
-    assert "stored checkpoint is of epoch 1" in (await findings_against(store, another))[0].text
-    await forget_checkpoints(store)
-    assert await findings_against(store, another) == []
-
-
 async def test_appends_meanwhile_do_no_harm(store: Store) -> None:
     await fill(store)
     kept = await signed(store)

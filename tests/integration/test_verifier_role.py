@@ -33,6 +33,7 @@ MAY_READ = {
         "hash",
     },
     "events.checkpoints": None,
+    "events.epochs": None,
     "events.merkle_nodes": None,
 }
 """Tables and columns, None for all of them."""
@@ -128,5 +129,6 @@ async def test_the_application_has_no_right_to_events_but_reading_and_appending(
         "events.mark_published_until",
         "events.note_cleaned",
         "events.put_back_after",
+        "events.raise_epochs",
         "projections.drop_abandoned_shadows",
     }

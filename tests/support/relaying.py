@@ -18,7 +18,8 @@ from events.database import Connection
 from events.errors import BatchRefused
 from events.jetstream import JetStream
 from events.message import STREAM, SUBJECTS
-from events.relay import SESSION, Relay
+from events.relay import DEFAULTS, SESSION, Relay
+from events.stream_settings import StreamSettings
 from events.supervision import PAUSE_SECONDS
 from projections.delivery import Delivery
 from service.embedded_nats import EmbeddedNats
@@ -52,21 +53,21 @@ class Relaying:
     server: EmbeddedNats
 
     @asynccontextmanager
-    async def relay(self, *, page: int = 1000) -> AsyncIterator[Relay]:
+    async def relay(self, *, page: int = 1000, settings: StreamSettings = DEFAULTS) -> AsyncIterator[Relay]:
         """A relay, for a block."""
         session = Connection(self.store.url, SESSION, reopens=False)
         try:
             async with JetStream.connect(self.server.url) as stream:
-                yield Relay(session, stream, self.store.master_keys, page=page)
+                yield Relay(session, stream, self.store.master_keys, page=page, settings=settings)
         finally:
             await session.close()
 
-    async def run(self, *, page: int = 1000) -> int:
+    async def run(self, *, page: int = 1000, settings: StreamSettings = DEFAULTS) -> int:
         """Relay until the outbox is empty, as a relay that begins; how many were published."""
         published, refusals = 0, 0
         while True:
             try:
-                async with self.relay(page=page) as relay:
+                async with self.relay(page=page, settings=settings) as relay:
                     while count := await relay.relay_page():
                         published += count
             except BatchRefused:  # the stream remembers for a moment what was in it
