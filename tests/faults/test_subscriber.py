@@ -46,6 +46,7 @@ class Changes:
     session: aiohttp.ClientSession
     total: int
     done: int = 0
+    writing: int = WRITERS
     created: int = 0
     refused: list[int] = field(default_factory=list)
 
@@ -70,6 +71,7 @@ class Changes:
             else:
                 await self._ask("POST", f"{path}/erase", None)
                 mine.pop(number)
+        self.writing -= 1
 
     async def _create(self) -> str:
         self.created += 1
@@ -91,6 +93,19 @@ class Changes:
 
         await comes_about(is_made, 90, "more changes")
 
+    async def are_made(self) -> None:
+        """Return once all are made and answered."""
+
+        async def are_answered() -> bool:
+            return self.writing == 0
+
+        await comes_about(are_answered, 90, "the last answers")
+
+    async def head(self) -> int:
+        """The last position of the merchant's ledger."""
+        async with self.session.get(f"{self.where.url}/v1/ledger") as answer:
+            return int((await answer.json())["position"])
+
     async def customers(self) -> dict[str, Any]:
         """All customers, by the service's lists, once these have everything."""
         found: dict[str, Any] = {}
@@ -106,14 +121,20 @@ class Changes:
             query = {"limit": "100", "startingAfter": page["data"][-1]["id"]}
 
 
-def copied(database: Path) -> tuple[dict[str, Any], int]:
-    """What the program has: its customers, and the position it came to."""
+def place(database: Path) -> int:
+    """The position that the program came to."""
     with closing(sqlite3.connect(database, timeout=10)) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'place'").fetchall():
-            return {}, 0
+            return 0
+        found = connection.execute("SELECT position FROM place").fetchone()
+    return found[0] if found else 0
+
+
+def customers_in(database: Path) -> dict[str, Any]:
+    """The program's customers."""
+    with closing(sqlite3.connect(database, timeout=10)) as connection:
         rows = connection.execute("SELECT id, customer FROM customers").fetchall()
-        place = connection.execute("SELECT position FROM place").fetchone()
-    return {id_: json.loads(customer) for id_, customer in rows}, place[0] if place else 0
+    return {id_: json.loads(customer) for id_, customer in rows}
 
 
 @asynccontextmanager
@@ -177,7 +198,7 @@ async def changing(up: Up, total: int) -> AsyncIterator[Changes]:
 async def test_the_readmes_copy_is_equal_to_the_service() -> None:
     with short_directory() as directory, customers_up(directory / ".customers") as up:
         async with changing(up, FEW) as changes, program(directory):
-            await changes.have_come_to(1)
+            await changes.are_made()
             await is_equal(changes, directory / "copy.db")
 
 
@@ -191,22 +212,26 @@ async def test_the_readmes_copy_ends_equal_to_the_service_whatever_is_killed_mea
                 await changes.have_come_to(0.4)
                 await delete_stream(changes.where)
                 await changes.have_come_to(0.6)
-            customers, position = copied(directory / "copy.db")
-            assert customers
-            assert position > 0
+            assert place(directory / "copy.db") > 0
             await changes.have_come_to(0.7)
             async with program(directory):
                 await changes.have_come_to(0.85)
                 kill_nats(up.data_dir)
-                await changes.have_come_to(1)
+                await changes.are_made()
                 await is_equal(changes, directory / "copy.db")
 
 
 async def is_equal(changes: Changes, database: Path) -> None:
-    """Return once the copy equals what the service lists."""
+    """Assert that the copy comes to equal what the service lists."""
+    head = await changes.head()
 
-    async def equals() -> bool:
-        customers, _ = copied(database)
-        return customers == await changes.customers()
+    async def has_all() -> bool:
+        return place(database) == head
 
-    await comes_about(equals, 60, "a copy that equals the service")
+    try:
+        await comes_about(has_all, 90, "a copy of everything")
+    except AssertionError as error:
+        error.add_note(f"it has come to position {place(database)} of {head}")
+        error.add_note((database.parent / "said").read_text())
+        raise
+    assert customers_in(database) == await changes.customers()
