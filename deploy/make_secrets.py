@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_bytes, token_urlsafe
 
 from events.master_keys import MasterKeys
+from events.nkeys import make_seed, public_key
 
 SECRETS = Path(__file__).parent / "secrets"
 SERVER = "postgres:5432/customers"
 PASSWORD_BYTES = 24
+SEED_BYTES = 32
+USERS = ("relay", "workers", "streams", "charges", "invoices")
+"""Who NATS knows: us, and the services that publish charges and invoices."""
 
 
 def make_secrets(directory: Path) -> list[str]:
@@ -36,6 +40,11 @@ def make_secrets(directory: Path) -> list[str]:
     secret("customers_admin_database_url", f"postgresql://customers_owner:{owner}@{SERVER}")
     secret("customers_database_url", f"postgresql://customers_api:{application}@{SERVER}")
     secret("customers_master_key", MasterKeys.generate_text())
+    seeds = {user: secret(f"nats_{user}_seed", make_seed(token_bytes(SEED_BYTES))) for user in USERS}
+    keys = "".join(f"NATS_{user.upper()}={public_key(seed)}\n" for user, seed in seeds.items())
+    if not (environment := directory / "nats.env").exists() or environment.read_text() != keys:
+        environment.write_text(keys)  # public, and always those of the seeds
+        made.append(environment.name)
     return made
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import structlog
 
+from events.broker import Broker
 from events.checkpoint import Checkpoint, Statement, sign, subject_of
 from events.database import Database, Row
 from events.errors import LedgerBroken
@@ -48,7 +49,7 @@ class Stored(NamedTuple):
 
 
 async def run_checkpoints(
-    database_url: str, nats_url: str | None, master_keys: MasterKeys, *, seconds: float
+    database_url: str, broker: Broker | str | None, master_keys: MasterKeys, *, seconds: float
 ) -> None:
     """Sign what has moved, and publish it, now and every so many seconds; 0 is never."""
     if seconds == 0:
@@ -57,13 +58,13 @@ async def run_checkpoints(
     async def attempt() -> None:
         async with Database.connect(database_url, size=2) as database:
             while True:
-                await sign_and_publish(database, nats_url, master_keys)
+                await sign_and_publish(database, broker, master_keys)
                 await asyncio.sleep(seconds)
 
     await supervised("checkpoints", attempt)
 
 
-async def sign_and_publish(database: Database, nats_url: str | None, master_keys: MasterKeys) -> None:
+async def sign_and_publish(database: Database, broker: Broker | str | None, master_keys: MasterKeys) -> None:
     """One round. A broken ledger is told and does not keep others from being signed."""
     signed: list[Checkpoint] = []
     last_id = ""
@@ -71,10 +72,10 @@ async def sign_and_publish(database: Database, nats_url: str | None, master_keys
         for last_id in page:
             made = await sign_or_tell(database, last_id, master_keys)
             signed += [made.checkpoint] if made else []
-    if signed and nats_url is not None:
-        async with JetStream.connect(nats_url) as broker:
+    if signed and broker is not None:
+        async with JetStream.connect(broker) as stream:
             for checkpoint in signed:
-                await publish(broker, checkpoint)
+                await publish(stream, checkpoint)
     if signed:
         log.info("checkpoints_signed", ledgers=len(signed))
 

@@ -16,7 +16,7 @@ StoreError
 BrokerError
 ├── BrokerUnavailable   NATS cannot be reached, or did not answer in time
 └── BrokerRefused       JetStream refused what was asked; `code` is its own
-    └── BatchRefused    … none of a batch was taken
+    └── BatchRefused    … of a batch not all was taken
 MigrationError          the schema could not be brought up to date
 CustomerDeleted         a change was asked of a customer that is deleted
 """
@@ -97,7 +97,7 @@ class BrokerRefused(BrokerError):
 
 
 class BatchRefused(BrokerRefused):
-    """JetStream took none of a batch: the stream ends elsewhere, or a message is bad."""
+    """JetStream did not take all of a batch: the stream ends elsewhere, or a message is bad."""
 
 
 class MigrationError(Exception):

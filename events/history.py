@@ -12,16 +12,16 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import orjson
-from eventsourcing.persistence import Mapper, StoredEvent
 
 from events.customer import MEMBERS, Customer, Values
 from events.database import KEYED_LOOKUPS, Connection, Database, Row
 from events.errors import EventUnreadable
+from events.folding import Stored, advance
 from events.key_checks import prove_master_keys
-from events.loading import LATEST, Loaded, Loader, Wanted, is_erased, mapper_with, open_data_key
-from events.mapper import to_domain_event
+from events.loading import LATEST, Loaded, Loader, Wanted, is_erased, open_data_key
 from events.master_keys import MasterKeys
 from events.queries import CREATION_OF, HISTORY_NEWER, HISTORY_OLDER, VERSION_AT
+from events.sealing import DataKey
 
 ERASED_VALUE = "[erased]"
 """Stands for values that nobody can read any more."""
@@ -90,11 +90,11 @@ class History:
         if is_erased(first):
             return [_happened(row, _unknown(row)) for row in rows]
         customer = await self._before(merchant_id, customer_id, first["version"])
-        mapper = mapper_with(open_data_key(self._master_keys, merchant_id, customer_id, first))
+        data_key = open_data_key(self._master_keys, merchant_id, customer_id, first)
         events = []
         for row in rows:
             values = customer.values if customer else None
-            customer = _after(customer_id, row, customer, mapper)
+            customer = _after(customer_id, row, customer, data_key)
             events.append(_happened(row, differences(values, customer.values)))
         return events
 
@@ -156,9 +156,9 @@ def _compare(changes: Changes, name: str, old: Any, new: Any) -> None:
         changes[name] = BeforeAndAfter(old, new)
 
 
-def _after(customer_id: str, row: Row, before: Customer | None, mapper: Mapper[str]) -> Customer:
-    stored = StoredEvent(customer_id, row["version"], row["topic"], row["state"])
-    after = to_domain_event(mapper, stored, row["recorded_at"]).mutate(before)
+def _after(customer_id: str, row: Row, before: Customer | None, data_key: DataKey | None) -> Customer:
+    stored = Stored(customer_id, row["version"], row["topic"], row["state"], row["recorded_at"])
+    after = advance(before, stored, data_key)
     if after is None:
         raise EventUnreadable(f"version {row['version']} of {customer_id} leaves no customer")
     return after

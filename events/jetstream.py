@@ -8,7 +8,7 @@ again before going on, and nats-py's own reconnection would send late what it ha
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -16,51 +16,42 @@ from typing import Any
 import orjson
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import SecureConnWantedError, UnexpectedEOF
 
+from events.broker import CONNECT_SECONDS, Broker, as_broker, why
 from events.errors import BatchRefused, BrokerRefused, BrokerUnavailable
+from events.frames import batch_headers, frame, header_lines, stored_headers
 from events.message import Message
-from events.pull import Pull, Pulled
+from events.nkeys import public_key, sign
+from events.pull import Pull, Pulled, consumer_config
 from events.randomness import random_bytes
-from events.stream_answers import NOT_FOUND, StreamMessage, StreamState, checked, state_of
+from events.stream_answers import DUPLICATE_IN_BATCH, NOT_FOUND, StreamMessage, StreamState, checked, state_of
 
-CONNECT_SECONDS = 3
 REQUEST_SECONDS = 5.0
 BATCH_SECONDS = 10.0
-PING_SECONDS = 5
 ERASED_AT_ONCE = 64
+FEW = 4
+"""Messages that are there sooner one by one: for a batch the server makes files of its own, which is dear."""
 MOST_IN_A_BATCH = 1000
 """The server's limit of messages in one atomic batch."""
-
-_SECOND = 1_000_000_000  # ns
 
 
 class JetStream:
     """One connection. Every method may raise BrokerUnavailable; then the connection is of no more use."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, inbox: str) -> None:
         self._client = client
+        self._inbox = inbox
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str) -> AsyncIterator[JetStream]:
+    async def connect(cls, broker: Broker | str) -> AsyncIterator[JetStream]:
         """A connection for a block. Raises BrokerUnavailable when there is none to be had."""
-        client = _Client()
+        broker = as_broker(broker)
+        client = _Client(broker)
+        await _connect(client, broker)
         try:
-            async with asyncio.timeout(CONNECT_SECONDS), _translated("NATS cannot be reached"):
-                await client.connect(
-                    url,
-                    name="customers",
-                    allow_reconnect=False,
-                    max_reconnect_attempts=0,
-                    connect_timeout=CONNECT_SECONDS,
-                    ping_interval=PING_SECONDS,
-                    max_outstanding_pings=2,
-                    error_cb=_heard,
-                )
-        except TimeoutError:
-            raise BrokerUnavailable("NATS cannot be reached: no answer in time") from None
-        try:
-            yield cls(client)
+            yield cls(client, broker.inbox)
         finally:
             with suppress(NatsError, OSError, TimeoutError):
                 async with asyncio.timeout(REQUEST_SECONDS):
@@ -143,31 +134,49 @@ class JetStream:
             await self._client.flush(timeout=CONNECT_SECONDS)
 
     async def publish_batch(self, messages: Sequence[Message], *, last_sequence: int) -> int:
-        """Publish all or none, in order, if the stream still ends with `last_sequence`; its new end.
+        """Publish in order, if the stream still ends with `last_sequence`; its new end.
 
-        At most MOST_IN_A_BATCH. Raises BatchRefused: nothing was published. After BrokerUnavailable the
-        outcome is unknown. Headers of the protocol: nats-server ADR-50.
+        FEW leave one after another, each naming the end that the one before made; more, at most
+        MOST_IN_A_BATCH, as an atomic batch, all or none. Raises BatchRefused: of an atomic batch nothing is
+        there, of a few perhaps the first. After BrokerUnavailable the outcome is unknown.
         """
+        if len(messages) <= FEW:
+            for message in messages:
+                last_sequence = await self._publish_after(last_sequence, message)
+            return last_sequence
         batch = random_bytes(12).hex()
         async with _translated("publishing a batch"):
             frames = [
-                _frame(message.subject, _of_batch(message, batch, number, last_sequence), message.body)
+                frame(message, batch_headers(batch, number, last_sequence))
                 for number, message in enumerate(messages[:-1], 1)
             ]
             await self._send(frames)
-            message = messages[-1]
-            headers = _of_batch(message, batch, len(messages), last_sequence) | {"Nats-Batch-Commit": "1"}
-            answer = await self._client.request(
-                message.subject, message.body, timeout=BATCH_SECONDS, headers=headers
-            )
-        try:
-            acknowledged = checked(orjson.loads(answer.data))
-        except BrokerRefused as error:
-            raise BatchRefused(str(error), error.code) from None
+        message = messages[-1]
+        last = batch_headers(batch, len(messages), last_sequence) | {"Nats-Batch-Commit": "1"}
+        acknowledged = await self._acknowledged(message, last)
         if acknowledged.get("count") != len(messages):
             raise BatchRefused(f"{acknowledged.get('count')} of {len(messages)} messages were taken", 0)
         sequence: int = acknowledged["seq"]
         return sequence
+
+    async def _publish_after(self, sequence: int, message: Message) -> int:
+        """Publish one message behind this sequence; its own."""
+        expected = {"Nats-Expected-Last-Sequence": str(sequence)}
+        acknowledged = await self._acknowledged(message, expected)
+        if acknowledged.get("duplicate") or acknowledged["seq"] != sequence + 1:
+            raise BatchRefused("the stream has the message already", DUPLICATE_IN_BATCH)
+        return sequence + 1
+
+    async def _acknowledged(self, message: Message, more: dict[str, str]) -> dict[str, Any]:
+        """What the server says of the message with more headers. Raises BatchRefused."""
+        async with _translated("publishing a batch"):
+            answer = await self._client.request(
+                message.subject, message.body, timeout=BATCH_SECONDS, headers={**message.headers, **more}
+            )
+        try:
+            return checked(orjson.loads(answer.data))
+        except BrokerRefused as error:
+            raise BatchRefused(str(error), error.code) from None
 
     # In
 
@@ -177,23 +186,14 @@ class JetStream:
 
         Raises BrokerRefused when there is no such stream (the name is in its text).
         """
-        config = {
-            "durable_name": durable,
-            "ack_policy": "explicit",
-            "deliver_policy": "all",
-            "ack_wait": 30 * _SECOND,
-            "max_ack_pending": 4 * most,
-            "max_deliver": -1,
-        }
+        wanted = {"stream_name": stream, "config": consumer_config(durable, most)}
         try:
-            await self._api(
-                f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", {"stream_name": stream, "config": config}
-            )
+            await self._api(f"CONSUMER.CREATE.{stream}.{durable}", wanted)
         except BrokerRefused as error:
             if error.code == NOT_FOUND:
                 raise BrokerRefused(f"waiting for the stream {stream}", error.code) from None
             raise
-        pull = Pull(self._client.publish, stream, durable, most)
+        pull = Pull(self._client.publish, self._inbox, stream, durable, most)
         async with _translated("pulling"):
             subscription = await self._client.subscribe(
                 pull.inbox, cb=pull.take, pending_msgs_limit=-1, pending_bytes_limit=-1
@@ -212,7 +212,7 @@ class JetStream:
 
     async def _send(self, frames: Sequence[bytes]) -> None:
         """Put whole frames before what is published next."""
-        # nats-py has no public way to it, and takes longer over a message's headers than we over the message.
+        # nats-py has no public way to it.
         await self._client._send_command(b"".join(frames))  # noqa: SLF001
 
     async def _get(self, stream: str, what: dict[str, Any]) -> StreamMessage | None:
@@ -222,7 +222,7 @@ class JetStream:
             if error.code == NOT_FOUND:
                 return None
             raise
-        return StreamMessage(found["seq"], found["subject"], _headers(found.get("hdrs", "")))
+        return StreamMessage(found["seq"], found["subject"], stored_headers(found.get("hdrs", "")))
 
     async def _api(self, operation: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
         async with _translated(operation):
@@ -232,44 +232,41 @@ class JetStream:
         return checked(orjson.loads(answer.data))
 
 
-_BLANK = " \t\n\r\x0b\x0c"
-"""White space of ASCII, as bytes have it."""
-
-
 class _Client(Client):
-    """nats-py's client, but for its reading of headers, which takes half of a worker's time."""
+    """nats-py's client, but for how it connects, and its reading of headers, half of a worker's time."""
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__()
+        self._broker = broker
+        self.complaint: Exception | None = None
+
+    async def heard(self, error: Exception) -> None:
+        """Keep what nats-py tells beside: whatever was asked meanwhile fails, too, and is told there."""
+        self.complaint = error
+
+    def hang_up(self) -> None:
+        """End what did not become a connection; `close` would wait for TLS that never was."""
+        for task in (self._reading_task, self._ping_interval_task, self._flusher_task):
+            if task is not None:
+                task.cancel()
+        if self._transport:
+            self._transport.close()  # type: ignore[no-untyped-call]  # nats-py's own
+
+    def _setup_nkeys_seed_connect(self) -> None:
+        """The same without the library that nats-py has for it."""
+        seed = self._broker.seed or ""
+        self._public_nkey = public_key(seed)
+        self._signature_cb = lambda nonce: b64encode(sign(seed, nonce.encode()))
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        """Also refuse to go on without TLS, before anything is said: whoever is between could ask that."""
+        if initial_connection and self._broker.wants_tls and not info.get("tls_required"):
+            raise SecureConnWantedError
+        await super()._process_info(info, initial_connection)
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        """The same result: names without white space in them, values without white space around them."""
-        lines = (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
-        pairs = ((name.strip(_BLANK), value.strip(_BLANK)) for name, colon, value in lines if colon)
-        return {name: value for name, value in pairs if _is_token(name)}
-
-
-def _is_token(name: str) -> bool:
-    return name.isascii() and (not name or name.split() == [name])
-
-
-def _of_batch(message: Message, batch: str, number: int, last_sequence: int) -> dict[str, str]:
-    headers = {**message.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
-    if number == 1:
-        headers["Nats-Expected-Last-Sequence"] = str(last_sequence)
-    return headers
-
-
-def _frame(subject: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A message as it goes over the wire (NATS client protocol, HPUB). No header may hold a line end."""
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    head = f"NATS/1.0\r\n{lines}\r\n".encode()
-    return b"HPUB %b %d %d\r\n%b%b\r\n" % (subject.encode(), len(head), len(head) + len(body), head, body)
-
-
-def _headers(encoded: str) -> dict[str, str]:
-    """The headers of a message as the server's API has them: base64 of a line `NATS/1.0`, then theirs."""
-    lines = b64decode(encoded).decode(errors="replace").split("\r\n")[1:]
-    pairs = (line.partition(":") for line in lines if line)
-    return {name: value.strip() for name, _, value in pairs}
+        return header_lines(raw)
 
 
 @asynccontextmanager
@@ -281,5 +278,15 @@ async def _translated(what: str) -> AsyncIterator[None]:
         raise BrokerUnavailable(f"{what}: {reason}") from error
 
 
-async def _heard(_: Exception) -> None:
-    """Errors that nats-py tells beside: what was asked meanwhile fails, and that is where they are told."""
+async def _connect(client: _Client, broker: Broker) -> None:
+    """Try every server, the refused ones once more. Raises BrokerUnavailable."""
+    reason: Exception | None = None
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS * len(broker.servers)):
+            await client.connect(**broker.options(), error_cb=client.heard)
+    except (NatsError, OSError, EOFError, TimeoutError) as error:
+        reason = error
+    if not client.is_connected:  # also without an error, where the server hung up in place of its answer
+        reason = client.complaint or reason or UnexpectedEOF()
+        client.hang_up()
+        raise BrokerUnavailable(f"NATS cannot be reached: {why(reason, broker)}") from reason

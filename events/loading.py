@@ -11,12 +11,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from eventsourcing.persistence import Mapper, StoredEvent
+from eventsourcing.persistence import StoredEvent
 
 from events.customer import Customer
 from events.database import Row
-from events.errors import DataKeyMissing
-from events.mapper import make_mapper, read_event, to_domain_event
+from events.folding import Stored, advance
+from events.mapper import mapper_with, read_event
 from events.master_keys import MasterKeys
 from events.queries import LOAD_CUSTOMERS
 from events.reader import Reader
@@ -99,29 +99,19 @@ def is_erased(row: Row) -> bool:
     return row["wrapped_key"] is None and row["master_version"] is not None
 
 
-def mapper_with(data_key: DataKey | None) -> Mapper[str]:
-    """A mapper for the one customer that this data key belongs to."""
-
-    def find(_: str, customer_id: str) -> DataKey:
-        if data_key is None:
-            raise DataKeyMissing(f"the data key of {customer_id} is gone")
-        return data_key
-
-    return make_mapper(find)
-
-
 def fold(customer_id: str, rows: list[Row], data_key: DataKey | None) -> Customer | None:
     """The customer from a snapshot (if the first row has one) and the events of the rows, in order."""
-    mapper = mapper_with(data_key)
     customer: Customer | None = None
     first = rows[0]
     if first["snapshot_version"] is not None:
         stored = StoredEvent(
             customer_id, first["snapshot_version"], first["snapshot_topic"], first["snapshot_state"]
         )
-        customer = read_event(mapper, stored).mutate(None)
+        customer = read_event(mapper_with(data_key), stored).mutate(None)
     for row in rows:
         if row["originator_version"] is not None:
-            stored = StoredEvent(customer_id, row["originator_version"], row["topic"], row["state"])
-            customer = to_domain_event(mapper, stored, row["recorded_at"]).mutate(customer)
+            happened = Stored(
+                customer_id, row["originator_version"], row["topic"], row["state"], row["recorded_at"]
+            )
+            customer = advance(customer, happened, data_key)
     return customer

@@ -22,13 +22,14 @@ from eventsourcing.persistence import (
 from eventsourcing.utils import TopicError
 
 from events.customer import Customer, Personal
-from events.errors import EventUnreadable, StoreError
+from events.errors import DataKeyMissing, EventUnreadable, StoreError
 from events.sealing import DataKey
 
 FindKey = Callable[[str, str], DataKey]
 """From merchant id and customer id to the data key; raises DataKeyMissing."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class PersonalAsSealed(Transcoding):
@@ -88,6 +89,17 @@ def make_mapper(find_key: FindKey) -> Mapper[str]:
     return Mapper(transcoder)
 
 
+def mapper_with(data_key: DataKey | None) -> Mapper[str]:
+    """A mapper for the one customer that this data key belongs to."""
+
+    def find(_: str, customer_id: str) -> DataKey:
+        if data_key is None:
+            raise DataKeyMissing(f"the data key of {customer_id} is gone")
+        return data_key
+
+    return make_mapper(find)
+
+
 def to_domain_event(mapper: Mapper[str], stored: StoredEvent, recorded_at: int) -> Customer.Event:
     """The event, with the time at which the ledger recorded it (µs): that is *the* time of an event."""
     event: Any = read_event(mapper, stored)
@@ -122,4 +134,4 @@ def from_microseconds(microseconds: int) -> datetime:
 
 def to_microseconds(moment: datetime) -> int:
     """µs since 1970-01-01 UTC, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND

@@ -12,18 +12,17 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 import structlog
-from eventsourcing.persistence import StoredEvent
 
 from events.customer import Customer, Values
 from events.customer_key import CustomerKey, key_of
 from events.database import Row
-from events.errors import UNREADABLE, DataKeyMissing, EventUnreadable
+from events.errors import UNREADABLE, EventUnreadable
+from events.folding import Stored, advance
 from events.loading import Loader, Wanted, is_erased, open_data_key
-from events.mapper import make_mapper, to_domain_event, to_microseconds
+from events.mapper import to_microseconds
 from events.master_keys import MasterKeys
 from events.message import Message, Recorded, customer_message, unreadable_message
 from events.reader import Reader
-from events.sealing import DataKey
 
 CUSTOMERS_KEPT = 5_000
 TURN = 50
@@ -52,8 +51,6 @@ class Outgoing:
         self._largest = largest - HEADER_BYTES
         self._loader = Loader(session, master_keys)
         self._master_keys = master_keys
-        self._data_key: DataKey | None = None
-        self._mapper = make_mapper(self._current_key)
         self._kept: OrderedDict[CustomerKey, Customer] = OrderedDict()
 
     async def messages(self, rows: Sequence[Row]) -> list[Message]:
@@ -129,15 +126,9 @@ class Outgoing:
         """The customer after the row's event. Raises StoreError: it, or what went before, cannot be read."""
         if before is None and row["version"] > 1:
             raise EventUnreadable("what went before it could not be read")
-        self._data_key = open_data_key(self._master_keys, row["merchant_id"], row["customer_id"], row)
-        stored = StoredEvent(row["customer_id"], row["version"], row["topic"], row["state"])
-        event = to_domain_event(self._mapper, stored, row["recorded_at"])
-        customer = event.mutate(before)
+        data_key = open_data_key(self._master_keys, row["merchant_id"], row["customer_id"], row)
+        stored = Stored(row["customer_id"], row["version"], row["topic"], row["state"], row["recorded_at"])
+        customer = advance(before, stored, data_key)
         if customer is None:
             raise EventUnreadable("it leaves no customer")
         return customer
-
-    def _current_key(self, _: str, customer_id: str) -> DataKey:
-        if self._data_key is None:
-            raise DataKeyMissing(f"the data key of {customer_id} is gone")
-        return self._data_key

@@ -36,6 +36,18 @@ class Pulled(NamedTuple):
     ack: str
 
 
+def consumer_config(durable: str, most: int) -> dict[str, object]:
+    """A durable consumer of a whole stream, from its beginning; `most` are asked for at a time."""
+    return {
+        "durable_name": durable,
+        "ack_policy": "explicit",
+        "deliver_policy": "all",
+        "ack_wait": 30 * _SECOND,
+        "max_ack_pending": 4 * most,
+        "max_deliver": -1,
+    }
+
+
 class Received(Protocol):
     """What a client hands over."""
 
@@ -58,8 +70,8 @@ class Publish(Protocol):
 class Pull:
     """Deliveries of one consumer; `most` at a time."""
 
-    def __init__(self, publish: Publish, stream: str, durable: str, most: int) -> None:
-        self.inbox = f"_INBOX.{random_bytes(12).hex()}"
+    def __init__(self, publish: Publish, inbox: str, stream: str, durable: str, most: int) -> None:
+        self.inbox = f"{inbox}.{random_bytes(12).hex()}"
         self._publish = publish
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._most = most

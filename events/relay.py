@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import structlog
 
+from events.broker import Broker
 from events.cleaning import clean_stream
 from events.customer_key import key_of
 from events.database import Connection, Row
@@ -65,14 +66,14 @@ log = structlog.get_logger(__name__)
 
 
 async def run_relay(
-    database_url: str, nats_url: str, master_keys: MasterKeys, *, settings: StreamSettings = DEFAULTS
+    database_url: str, broker: Broker | str, master_keys: MasterKeys, *, settings: StreamSettings = DEFAULTS
 ) -> None:
     """Relay, or stand by, for as long as the task lives. Trouble is told and tried again."""
 
     async def attempt() -> None:
         session = Connection(database_url, SESSION, reopens=False)
         try:
-            async with JetStream.connect(nats_url) as stream:
+            async with JetStream.connect(broker) as stream:
                 await _become_active(session)
                 await _relay(Relay(session, stream, master_keys, settings=settings))
         finally:

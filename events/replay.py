@@ -13,16 +13,15 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from eventsourcing.persistence import Mapper, StoredEvent
-
 from events.customer import Customer
 from events.database import Row
 from events.errors import StoreError
-from events.loading import LATEST, mapper_with, open_data_key
-from events.mapper import to_domain_event
+from events.folding import Stored, advance
+from events.loading import LATEST, open_data_key
 from events.master_keys import MasterKeys
 from events.queries import REPLAY_PAGE
 from events.reader import Reader
+from events.sealing import DataKey
 
 PAGE = 2000
 """Events read at once."""
@@ -65,11 +64,19 @@ async def replay(
     master_keys: MasterKeys,
     *,
     customer_id: str | None = None,
+    above: str = FIRST,
+    up_to: str = LAST,
     until: int = LATEST,
 ) -> AsyncIterator[Batch]:
-    """The merchant's customers in the order of their ids; those without events until then are left out."""
+    """The merchant's customers in the order of their ids: one, or those above an id and up to another.
+
+    Who has no events until then is left out.
+    """
     folding = _Folding(merchant_id, master_keys)
-    span = _Span(customer_id or FIRST, customer_id or LAST, 0, until)
+    if customer_id is not None:
+        span = _Span(customer_id, customer_id, 0, until)
+    else:
+        span = _Span(above, up_to, LATEST, until)  # of the customer itself that we begin above, nothing
     page = PAGE
     rows = await _read(reader, merchant_id, span, page)
     while len(rows) == page:
@@ -95,7 +102,7 @@ class _Folding:
         self._merchant_id = merchant_id
         self._master_keys = master_keys
         self._open: Replayed | None = None
-        self._mapper: Mapper[str] | None = None
+        self._data_key: DataKey | None = None
 
     def batch(self, rows: Sequence[Row], *, is_last: bool = False) -> Batch:
         """The customers that are complete with these rows."""
@@ -118,12 +125,10 @@ class _Folding:
             return begun
         customer = begun.customer if begun is not None else None
         try:
-            if begun is None or self._mapper is None:
-                data_key = open_data_key(self._master_keys, self._merchant_id, customer_id, rows[0])
-                self._mapper = mapper_with(data_key)
+            if begun is None:
+                self._data_key = open_data_key(self._master_keys, self._merchant_id, customer_id, rows[0])
             for row in rows:
-                stored = StoredEvent(customer_id, row["originator_version"], row["topic"], row["state"])
-                customer = to_domain_event(self._mapper, stored, row["recorded_at"]).mutate(customer)
+                customer = advance(customer, Stored(customer_id, *row[3:7]), self._data_key)
         except StoreError as error:
             return Replayed(customer_id, customer, error)
         return Replayed(customer_id, customer, None)

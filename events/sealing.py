@@ -12,7 +12,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from events.customer import Personal
+from events.customer import Personal, Values
 from events.errors import DataKeyMissing, SealBroken
 from events.randomness import random_bytes
 
@@ -40,21 +40,26 @@ class DataKey:
     def seal(self, personal: Personal) -> str:
         """The values, unreadable without this key."""
         nonce = random_bytes(NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, orjson.dumps(personal.values), _associated_data(personal))
+        owner = _associated_data(personal.merchant_id, personal.customer_id, personal.version)
+        sealed = self._cipher.encrypt(nonce, orjson.dumps(personal.values), owner)
         return b2a_base64(nonce + sealed, newline=False).decode()
 
     def open(self, merchant_id: str, customer_id: str, version: int, blob: str) -> Personal:
         """What was sealed for exactly this customer and version. Raises SealBroken."""
-        personal = Personal(merchant_id, customer_id, version, {})
+        return Personal(
+            merchant_id, customer_id, version, self.open_values(merchant_id, customer_id, version, blob)
+        )
+
+    def open_values(self, merchant_id: str, customer_id: str, version: int, blob: str) -> Values:
+        """The values alone. Raises SealBroken."""
         try:
             sealed = a2b_base64(blob, strict_mode=True)
-            plain = self._cipher.decrypt(
-                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _associated_data(personal)
-            )
+            owner = _associated_data(merchant_id, customer_id, version)
+            plain = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner)
         except (InvalidTag, ValueError) as error:
             raise SealBroken(f"the sealed values of {customer_id} version {version} do not open") from error
-        personal.values.update(orjson.loads(plain))
-        return personal
+        values: Values = orjson.loads(plain)
+        return values
 
 
 class ErasedKey(DataKey):
@@ -74,6 +79,6 @@ class ErasedKey(DataKey):
         return Personal(merchant_id, customer_id, version, {}, erased=True)
 
 
-def _associated_data(personal: Personal) -> bytes:
+def _associated_data(merchant_id: str, customer_id: str, version: int) -> bytes:
     # Identifiers hold no line feed, so the three cannot run into each other.
-    return f"{personal.merchant_id}\n{personal.customer_id}\n{personal.version}".encode()
+    return f"{merchant_id}\n{customer_id}\n{version}".encode()

@@ -20,8 +20,8 @@ from events.customer import Customer
 from events.database import KEYED_LOOKUPS, Connection, Database
 from events.errors import StoreError
 from events.lanes import Lanes
-from events.loading import Loaded, Loader, Wanted, mapper_with
-from events.mapper import from_microseconds
+from events.loading import Loaded, Loader, Wanted
+from events.mapper import from_microseconds, mapper_with
 from events.master_keys import MasterKeys
 from events.queries import APPEND, SAVE_SNAPSHOT
 from events.sealing import DataKey

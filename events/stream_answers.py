@@ -12,10 +12,10 @@ from events.errors import BrokerRefused, BrokerUnavailable
 
 NOT_FOUND = 404
 _WRONG_LAST_SEQUENCE = 10071
-_DUPLICATE_IN_BATCH = 10201
+DUPLICATE_IN_BATCH = 10201
 _SETTINGS_REFUSED = frozenset({10047, 10052, 10069})
 """There is no room for them, they contradict each other, they cannot be changed."""
-_FOR_GOOD = _SETTINGS_REFUSED | {_WRONG_LAST_SEQUENCE, _DUPLICATE_IN_BATCH}
+_FOR_GOOD = _SETTINGS_REFUSED | {_WRONG_LAST_SEQUENCE, DUPLICATE_IN_BATCH}
 
 
 class StreamState(NamedTuple):

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 import orjson
 import structlog
-from eventsourcing.persistence import StoredEvent
 
 from events.customer import MEMBERS, Customer
 from events.database import Database, Row
 from events.errors import StoreError
-from events.loading import mapper_with, open_data_key
-from events.mapper import from_microseconds, to_domain_event, to_microseconds
+from events.folding import Stored, advance
+from events.loading import open_data_key
+from events.mapper import from_microseconds, to_microseconds
 from events.master_keys import MasterKeys
 from events.rendering import render_customer, render_tombstone
 from events.statements import Statement
@@ -244,13 +244,17 @@ async def forget_customer(transaction: Database.Transaction, customer: Customer)
 
 
 async def put_rows(
-    transaction: Database.Transaction, merchant_id: str, rows: Sequence[CustomerRow], target: Target = LIVE
+    transaction: Database.Transaction,
+    merchant_id: str,
+    rows: Sequence[CustomerRow],
+    target: Target = LIVE,
+    terms: Sequence[Terms] | None = None,
 ) -> None:
-    """Write rows, never backward."""
+    """Write rows, never backward; `terms` of each, if they are at hand."""
     if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        terms = zip(*[row_terms(merchant_id, row) for row in rows], strict=True)
-        await transaction.fetch(target.put_rows, merchant_id, *columns, *map(list, terms))
+        terms = terms or [row_terms(merchant_id, row) for row in rows]
+        columns = [list(column) for part in (rows, terms) for column in zip(*part, strict=True)]
+        await transaction.fetch(target.put_rows, merchant_id, *columns)
 
 
 def row_terms(merchant_id: str, row: CustomerRow) -> Terms:
@@ -273,10 +277,12 @@ def fold_row(
         raise StoreError(f"an event before version {events[0]['originator_version']} was not applied")
     customer_id: str = events[0]["customer_id"]
     customer = _restore(merchant_id, row) if row else None
-    mapper = mapper_with(open_data_key(master_keys, merchant_id, customer_id, events[0]))
+    data_key = open_data_key(master_keys, merchant_id, customer_id, events[0])
     for event in events:
-        stored = StoredEvent(customer_id, event["originator_version"], event["topic"], event["state"])
-        customer = to_domain_event(mapper, stored, event["recorded_at"]).mutate(customer)
+        stored = Stored(
+            customer_id, event["originator_version"], event["topic"], event["state"], event["recorded_at"]
+        )
+        customer = advance(customer, stored, data_key)
     return row_of(customer) if customer else None
 
 

@@ -59,6 +59,7 @@ async def _take_arrived(database: Database) -> int:
 
 async def _swap(database: Database, shadows: Shadows) -> None:
     async with database.transaction() as transaction:
+        await shadows.keep_vacuum_away(transaction)
         await transaction.fetch(LOCK_INBOX)
         while await _apply_arrived(transaction) == PAGE:
             pass

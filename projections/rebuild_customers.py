@@ -12,8 +12,9 @@ whichever table it finds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import structlog
@@ -21,26 +22,26 @@ import structlog
 from events.database import Database
 from events.errors import StoreError
 from events.key_checks import check_master_keys
-from events.ledgers import each_ledger
+from events.ledgers import count_events, each_ledger
 from events.master_keys import MasterKeys
-from events.replay import Replayed, Tell, replay
-from projections.customers import NAME, Target, catch_up, catch_up_within, put_rows, row_of
-from projections.parking import park_customer, reason_of
+from events.replay import Tell
+from projections.customers import NAME, catch_up, catch_up_within
+from projections.filling import SHADOW, TABLES, Filled, Stretch, fill, stretches
+from projections.filling_process import FillingProcess
 from projections.queries import (
     BEGIN_AT_HEADS,
     FORGET_PROGRESS,
     LOCK_ALL_PROGRESS,
     MERCHANTS_BEHIND,
-    PUT_ROWS,
-    ROWS_OF,
     TAKE_OVER_PROGRESS,
 )
-from projections.shadows import Shadows, shadowed, shadows_of
+from projections.shadows import Shadows, shadows_of
 from projections.trying_again import PersistentReader, patiently, persistently
 
-TABLES = ("customers",)
-SHADOW = Target("customers (rebuilt)", shadowed(ROWS_OF, *TABLES), shadowed(PUT_ROWS, *TABLES))
 CONNECTIONS = 4
+FEW = 20_000
+"""Events that are not worth the start of processes."""
+PROCESSES = 2
 NEAR = 500
 """Events behind that may be left to the last step, in which workers wait."""
 ROUNDS = 20
@@ -56,8 +57,7 @@ async def rebuild_customers(url: str, master_keys: MasterKeys, tell: Tell) -> No
         await check_master_keys(database, master_keys)
         try:
             await _begin(database)
-            async for merchant_id in each_ledger(PersistentReader(database)):
-                await _fill(database, merchant_id, master_keys, tell)
+            await _fill(database, url, master_keys, tell)
             await shadows.index()
             await _come_near(database, master_keys, tell)
             await patiently(lambda: _swap(database, shadows, master_keys))
@@ -72,34 +72,47 @@ async def _begin(database: Database) -> None:
         await transaction.fetch(BEGIN_AT_HEADS, SHADOW.name)
 
 
-async def _fill(database: Database, merchant_id: str, master_keys: MasterKeys, tell: Tell) -> None:
-    """Write every customer of a merchant; one page is written while the next is folded."""
-    writing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    writing.set_result(None)
-    try:
-        async for batch in replay(PersistentReader(database), merchant_id, master_keys):
-            await writing
-            writing = asyncio.create_task(_write(database, merchant_id, batch.customers))
-            tell(batch.events)
-        await writing
-    finally:
-        writing.cancel()
-        await asyncio.gather(writing, return_exceptions=True)
+async def _fill(database: Database, url: str, master_keys: MasterKeys, tell: Tell) -> None:
+    """Write every customer of every merchant: here, or, when there are many, in two processes."""
+    todo = _all_stretches(database)
+    if await count_events(PersistentReader(database), None) < FEW or (os.cpu_count() or 1) == 1:
+        await _follow(partial(fill, database, master_keys), todo, asyncio.Lock(), tell)
+        return
+    async with AsyncExitStack() as stack:
+        started = [FillingProcess.started(url, master_keys) for _ in range(PROCESSES)]
+        processes = [await stack.enter_async_context(one) for one in started]
+        taking = asyncio.Lock()
+        working = [asyncio.create_task(_follow(one.fill, todo, taking, tell)) for one in processes]
+        try:
+            await asyncio.gather(*working)
+        finally:
+            for one in working:
+                one.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
 
 
-async def _write(database: Database, merchant_id: str, replayed: Sequence[Replayed]) -> None:
-    rows = [row_of(one.customer) for one in replayed if one.customer is not None]
-    unreadable = [(customer_id, error) for customer_id, _, error in replayed if error is not None]
-    for customer_id, _ in unreadable:
-        log.critical("customer_parked", merchant_id=merchant_id, customer_id=customer_id)
+async def _all_stretches(database: Database) -> AsyncIterator[Stretch]:
+    async for merchant_id in each_ledger(PersistentReader(database)):
+        async for stretch in stretches(database, merchant_id):
+            yield stretch
 
-    async def attempt() -> None:
-        async with database.transaction() as transaction:
-            await put_rows(transaction, merchant_id, rows, SHADOW)
-            for customer_id, error in unreadable:
-                await park_customer(transaction, merchant_id, customer_id, reason_of(error))
 
-    await persistently(attempt)
+async def _follow(
+    filling: Callable[[Stretch], AsyncIterator[Filled]],
+    todo: AsyncIterator[Stretch],
+    taking: asyncio.Lock,
+    tell: Tell,
+) -> None:
+    """Fill one stretch after another until none is left; whoever else does so takes others."""
+    while True:
+        async with taking:
+            stretch = await anext(todo, None)
+        if stretch is None:
+            return
+        async for filled in filling(stretch):
+            for customer_id in filled.parked:
+                log.critical("customer_parked", merchant_id=stretch.merchant_id, customer_id=customer_id)
+            tell(filled.events)
 
 
 async def _come_near(database: Database, master_keys: MasterKeys, tell: Tell) -> None:
@@ -119,6 +132,7 @@ async def _come_near(database: Database, master_keys: MasterKeys, tell: Tell) ->
 
 async def _swap(database: Database, shadows: Shadows, master_keys: MasterKeys) -> None:
     async with database.transaction() as transaction:
+        await shadows.keep_vacuum_away(transaction)
         await transaction.fetch(LOCK_ALL_PROGRESS, NAME)
         await _reach_heads(transaction, master_keys)
         await shadows.lock_live(transaction)

@@ -21,6 +21,7 @@ from projections.queries import (
     DROP_ABANDONED_SHADOWS,
     DROP_SHADOWS,
     INDEX_SHADOW,
+    KEEP_VACUUM_AWAY,
     LOCK_LIVE,
     MAKE_SHADOW,
     SWAP_SHADOWS,
@@ -53,6 +54,13 @@ class Shadows:
         """Give them the live tables' indexes, and statistics. Best when they are full."""
         for table in self._tables:
             await self.session.fetch(INDEX_SHADOW, table)
+
+    async def keep_vacuum_away(self, transaction: Database.Transaction) -> None:
+        """Have autovacuum away from live tables and shadows until the transaction ends; nobody else waits.
+
+        To be done first: it takes a second where autovacuum is at work.
+        """
+        await transaction.fetch(KEEP_VACUUM_AWAY, list(self._tables))
 
     async def lock_live(self, transaction: Database.Transaction) -> None:
         """Keep everybody from the live tables until the transaction ends, which should be soon.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import structlog
 
+from events.broker import Broker
 from events.database import Database
 from events.errors import DataRefused, StoreError
 from events.jetstream import JetStream
@@ -38,11 +39,11 @@ class Work(NamedTuple):
     apply: Apply
 
 
-async def run_worker(database: Database, nats_url: str, work: Work) -> None:
+async def run_worker(database: Database, broker: Broker | str, work: Work) -> None:
     """Work for as long as the task lives. Trouble is told and tried again."""
 
     async def attempt() -> None:
-        async with JetStream.connect(nats_url) as stream:
+        async with JetStream.connect(broker) as stream:
             await _consume(stream, database, work)
 
     await supervised(work.durable, attempt)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 from collections.abc import Callable
 
 import structlog
@@ -17,6 +16,7 @@ from aiohttp import web
 from events.database import Database
 from events.errors import MasterKeyMismatch, StoreError
 from events.master_keys import MasterKeys
+from events.memory import settle_memory
 from events.queries import DROP_OLD_IDEMPOTENCY_KEYS
 from projections.shadows import drop_abandoned_shadows
 from service.beside import beside
@@ -35,8 +35,6 @@ CLEANING_SECONDS = 600.0
 CUT_SECONDS = 1.0
 """What is left to connections once no request is under way any more, or too long."""
 BACKLOG = 1024
-GARBAGE_THRESHOLD = 20_000
-"""Objects; a request makes and frees some hundred, nearly all without help from the collector."""
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +89,7 @@ async def _listen(
             raise StartupError(
                 f"cannot listen on {host} port {port}: {reason}; choose others with --host, --port"
             ) from None
-        _settle_memory()
+        settle_memory()
         on_ready(_url(host, runner))
         await stop.wait()
         services.stopping.set()
@@ -102,13 +100,6 @@ async def _listen(
         await services.under_way.wait_until_none(settings.shutdown_seconds)
     finally:
         await runner.cleanup()
-
-
-def _settle_memory() -> None:
-    """What was loaded by now stays: the collector need not look at it with every few hundred requests."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
 
 
 async def forget_idempotency_keys(database: Database) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from events.broker import Broker
+from service.brokers import named_broker
 from service.data_directory import DataDirectory
 from service.errors import StartupError
 from service.settings import Settings
@@ -35,12 +37,16 @@ def refuse_to_serve_as_administrator(settings: Settings) -> None:
         )
 
 
-def find_nats(settings: Settings) -> str | None:
-    """NATS's URL: the one that the settings name, or else that of the `customers up` that runs there."""
-    if settings.nats_url is not None:
-        return settings.nats_url
+def find_nats(settings: Settings) -> Broker | None:
+    """NATS: the one that the settings name, or else that of the `customers up` that runs there.
+
+    Raises StartupError as `named_broker`.
+    """
+    named = named_broker(settings)
+    if named is not None:
+        return named
     running = DataDirectory(settings.data_dir).running() if settings.admin_url is None else None
-    return running.nats_url if running else None
+    return Broker(running.nats_url) if running and running.nats_url else None
 
 
 def find_database(settings: Settings) -> DatabaseUrls:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from events import message
+from events.broker import Broker
 from events.database import Database
 from events.jetstream import JetStream
 from events.master_keys import MasterKeys
@@ -42,27 +43,29 @@ def works(master_keys: MasterKeys) -> Sequence[Work]:
     )
 
 
-async def run_projections(database_url: str, nats_url: str | None, master_keys: MasterKeys) -> None:
+async def run_projections(database_url: str, broker: Broker | str | None, master_keys: MasterKeys) -> None:
     """Keep all read models. Raises StoreUnavailable when the database cannot be reached at first."""
     async with Database.connect(database_url, size=CONNECTIONS) as database, asyncio.TaskGroup() as tasks:
-        tasks.create_task(run_sweep(database, master_keys, patient=nats_url is not None))
-        if nats_url is not None:
+        tasks.create_task(run_sweep(database, master_keys, patient=broker is not None))
+        if broker is not None:
             for work in works(master_keys):
-                tasks.create_task(run_worker(database, nats_url, work))
+                tasks.create_task(run_worker(database, broker, work))
 
 
-async def ensure_billing_streams(stream: JetStream) -> None:
-    """Make those that are missing. Raises BrokerError."""
-    for name, subjects in BILLING_STREAMS.items():
-        if await stream.stream(name) is None:
-            await stream.create_stream({"name": name, "subjects": [subjects], "storage": "file"})
+async def ensure_billing_streams(stream: JetStream, *, replicas: int = 1) -> list[str]:
+    """Make those that are missing; their names. Raises BrokerError."""
+    missing = [name for name in BILLING_STREAMS if await stream.stream(name) is None]
+    for name in missing:
+        config = {"name": name, "subjects": [BILLING_STREAMS[name]], "storage": "file"}
+        await stream.create_stream({**config, "num_replicas": replicas})
+    return missing
 
 
-async def keep_billing_streams(nats_url: str) -> None:
+async def keep_billing_streams(broker: Broker | str) -> None:
     """Make the streams of charges and invoices where they are missing: on our own NATS nobody else does."""
 
     async def attempt() -> None:
-        async with JetStream.connect(nats_url) as stream:
+        async with JetStream.connect(broker) as stream:
             while True:
                 await ensure_billing_streams(stream)
                 await asyncio.sleep(LOOK_SECONDS)

@@ -13,9 +13,10 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from events.broker import INBOX, refuse_malformed
 from events.stream_settings import StreamSettings
 
 PREFIX = "CUSTOMERS_"
@@ -33,6 +34,15 @@ NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeV
 """Addresses and CIDRs; as text, with commas or spaces between them."""
 
 
+def _servers(url: str) -> str:
+    refuse_malformed(url)
+    return url
+
+
+NatsUrl = Annotated[str, AfterValidator(_servers)]
+"""One server's URL or several, with commas between them."""
+
+
 class Settings(BaseSettings):
     """What an operator may set; durations are seconds. URLs may hold passwords, so `repr` leaves them out."""
 
@@ -44,8 +54,24 @@ class Settings(BaseSettings):
     """PostgreSQL as the application's role; without it `up` brings its own server."""
     admin_database_url: str | None = Field(default=None, repr=False)
     """PostgreSQL as the role that migrates and keeps merchants and keys; see `admin_url`."""
-    nats_url: str | None = Field(default=None, repr=False)
-    """NATS with JetStream; without it `up` brings its own server."""
+    nats_url: NatsUrl | None = Field(default=None, repr=False)
+    """NATS with JetStream, with commas between the servers of a cluster; without it `up` brings its own
+    server. `tls://` refuses a server that offers no TLS, as does any of the next four files."""
+    nats_ca: Path | None = None
+    """The certificates of the authorities that NATS's certificate may be of, instead of the system's."""
+    nats_certificate: Path | None = None
+    """Our own certificate, where NATS asks for one, with those of its authorities behind it."""
+    nats_certificate_key: Path | None = None
+    """Its private key, if it is not in the same file."""
+    nats_seed_file: Path | None = None
+    """Where the seed of our nkey is, by which NATS knows us."""
+    nats_seed: SecretStr | None = None
+    """The seed itself, instead of a file."""
+    nats_user: str | None = None
+    """Who we are on a NATS that knows us by a password; else the URL may say it."""
+    nats_password: SecretStr | None = None
+    nats_inbox: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] = INBOX
+    """The prefix of the subjects of answers to us, where NATS allows us no other."""
     secrets_dir: Path | None = None
     """Files named as variables in small letters (`customers_database_url`) stand for variables that are not
     set: where containers mount secrets, the environment shows none."""
@@ -70,7 +96,7 @@ class Settings(BaseSettings):
     queue_limit: int = Field(default=4096, ge=1)
     """Commands that may wait in this process before it answers 503."""
     stream_replicas: int = Field(default=1, ge=1, le=5)
-    """Copies that NATS keeps of the stream of customer events, once the relay makes it; 3 on a cluster."""
+    """Copies that NATS keeps of the streams that `relay` and `streams` make; 3 on a cluster."""
     stream_max_age_seconds: int | None = Field(default=None, ge=0, le=100 * 366 * 24 * 3600)
     """How long that stream keeps a message; 0 for ever. Unset: for ever, or as somebody has set the stream.
     A change works within seconds. Subscribers that are behind read `GET /v1/events`, which has everything."""

@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from events.broker import Broker
 from events.checkpointing import run_checkpoints
 from events.database import Database
 from events.errors import MasterKeyMismatch
@@ -20,6 +21,7 @@ from events.master_keys import MasterKeys
 from events.relay import run_relay
 from service.app import run_api
 from service.beside import beside
+from service.brokers import named_broker
 from service.data_directory import Announcement, DataDirectory
 from service.databases import DatabaseUrls, named_database, refuse_to_serve_as_administrator
 from service.demo import Demo, ensure_demo
@@ -53,7 +55,7 @@ async def run_up(
         require_free_port(settings.host, settings.port)
         async with (
             database(settings, directory, say) as urls,
-            broker(settings, directory, say) as nats_url,
+            broker(settings, directory, say) as nats,
         ):
             await migrate(urls.administrator)
             async with Database.connect(urls.administrator) as administrator:
@@ -66,7 +68,7 @@ async def run_up(
                     settings,
                     directory,
                     urls=urls,
-                    nats_url=nats_url,
+                    nats=nats,
                     master_keys=master_keys,
                     demo=demo,
                     stop=stop,
@@ -79,7 +81,7 @@ async def serve(
     directory: DataDirectory,
     *,
     urls: DatabaseUrls,
-    nats_url: str,
+    nats: Broker,
     master_keys: MasterKeys,
     demo: Demo,
     stop: asyncio.Event,
@@ -94,19 +96,19 @@ async def serve(
             merchant_id=demo.merchant_id,
             database_url=urls.application,
             admin_database_url=urls.administrator,
-            nats_url=nats_url,
+            nats_url=nats.url,
             pid=os.getpid(),
         )
         directory.announce(running)
         on_ready(running)
 
     works = [
-        run_relay(urls.application, nats_url, master_keys, settings=settings.stream),
-        run_projections(urls.application, nats_url, master_keys),
-        run_checkpoints(urls.application, nats_url, master_keys, seconds=settings.checkpoint_seconds),
+        run_relay(urls.application, nats, master_keys, settings=settings.stream),
+        run_projections(urls.application, nats, master_keys),
+        run_checkpoints(urls.application, nats, master_keys, seconds=settings.checkpoint_seconds),
     ]
     if settings.nats_url is None:
-        works.append(keep_billing_streams(nats_url))
+        works.append(keep_billing_streams(nats))
     try:
         async with beside(works, stop):
             await run_api(
@@ -151,14 +153,15 @@ async def database(settings: Settings, directory: DataDirectory, say: Say) -> As
 
 
 @asynccontextmanager
-async def broker(settings: Settings, directory: DataDirectory, say: Say) -> AsyncIterator[str]:
-    """The URL of the NATS that the settings name, or else of a server of our own."""
-    if settings.nats_url is not None:
-        yield settings.nats_url
+async def broker(settings: Settings, directory: DataDirectory, say: Say) -> AsyncIterator[Broker]:
+    """The NATS that the settings name, or else a server of our own."""
+    named = named_broker(settings)
+    if named is not None:
+        yield named
         return
     server = EmbeddedNats(directory.nats)
     async with kept_running(server, say):
-        yield server.url
+        yield Broker(server.url)
 
 
 async def ensure_master_keys(settings: Settings, administrator: Database) -> MasterKeys:

@@ -13,6 +13,9 @@ SELECT projections.index_shadow($1);
 -- wait_briefly: readers must not queue up behind us
 SET LOCAL lock_timeout = '100ms';
 
+-- keep_vacuum_away: autovacuum is not at these tables nor their shadows
+SELECT projections.keep_vacuum_away($1);
+
 -- lock_live: nobody else reads or writes these tables
 SELECT projections.lock_live($1);
 
@@ -33,6 +36,15 @@ WHERE projection = $1;
 INSERT INTO projections.progress (projection, merchant_id, position, hash, epoch)
 SELECT $1, m.id, m.position, m.hash, m.epoch
 FROM events.merchants AS m;
+
+-- stretch_end: the customer so many places above one, if there are so many
+SELECT k.customer_id
+FROM events.customer_keys AS k
+WHERE k.merchant_id = $1
+    AND k.customer_id > $2
+ORDER BY k.customer_id
+OFFSET $3
+LIMIT 1;
 
 -- lock_all_progress: how far a projection has come with each merchant is for us alone to move
 SELECT

@@ -79,16 +79,16 @@ async def _sign(
     publish: bool,
 ) -> list[str]:
     """Sign, write, publish; why some ledgers could not be signed."""
-    nats_url = find_nats(settings)
-    if publish and nats_url is None:
+    nats = find_nats(settings)
+    if publish and nats is None:
         raise StartupError("no NATS to publish to: CUSTOMERS_NATS_URL is not set")
     broken: list[str] = []
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.connect(find_database(settings).application))
         await check_master_keys(database, master_keys)
         broker = None
-        if publish and nats_url is not None:
-            broker = await stack.enter_async_context(JetStream.connect(nats_url))
+        if publish and nats is not None:
+            broker = await stack.enter_async_context(JetStream.connect(nats))
 
         async def one(ledger: str) -> Checkpoint | None:
             try:

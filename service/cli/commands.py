@@ -25,6 +25,7 @@ from service.cli import (
     relay,
     replay,
     serve,
+    streams,
     up,
     verify,
 )
@@ -61,6 +62,7 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("relay")(relay.relay)
 app.command("project")(project.project)
+app.command("streams")(streams.streams)
 app.command("erase")(erase.erase)
 app.command("migrate")(migrate.migrate)
 app.command("history")(history.history)

@@ -27,13 +27,13 @@ def project(data_dir: DataDir = None) -> None:
     configure_logs(settings.log_level)
     database = find_database(settings)
     master_keys = load_master_keys(settings)
-    nats_url = find_nats(settings)
+    nats = find_nats(settings)
 
     async def work(stop: asyncio.Event) -> None:
         await prove_master_keys(database.application, master_keys)
         await prove_erasures(settings.erasure_list, database.application, master_keys)
-        async with beside([run_projections(database.application, nats_url, master_keys)], stop):
-            typer.echo("projecting" if nats_url else "projecting customers, without NATS")
+        async with beside([run_projections(database.application, nats, master_keys)], stop):
+            typer.echo("projecting" if nats else "projecting customers, without NATS")
             await stop.wait()
 
     run_until_signal(work)

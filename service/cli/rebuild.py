@@ -13,6 +13,7 @@ import typer
 
 from events.database import Database
 from events.ledgers import count_events
+from events.memory import settle_memory
 from events.replay import Tell
 from projections.queries import INBOX_SIZE
 from projections.rebuild_billing import rebuild_billing
@@ -56,6 +57,7 @@ def rebuild(which: Which, data_dir: DataDir = None) -> None:
 
 async def _rebuild(settings: Settings, which: ReadModel) -> int:
     """How many events were applied."""
+    settle_memory()
     url = find_database(settings).administrator
     applied = 0
     with progress(f"rebuilding {which}", await _size(url, which)) as advance:

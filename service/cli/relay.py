@@ -29,16 +29,16 @@ def relay(data_dir: DataDir = None) -> None:
     configure_logs(settings.log_level)
     database = find_database(settings)
     master_keys = load_master_keys(settings)
-    nats_url = find_nats(settings)
-    if nats_url is None:
+    nats = find_nats(settings)
+    if nats is None:
         raise StartupError("no NATS to publish to: CUSTOMERS_NATS_URL is not set")
 
     async def work(stop: asyncio.Event) -> None:
         await prove_master_keys(database.application, master_keys)
         await prove_erasures(settings.erasure_list, database.application, master_keys)
-        relaying = run_relay(database.application, nats_url, master_keys, settings=settings.stream)
+        relaying = run_relay(database.application, nats, master_keys, settings=settings.stream)
         signing = run_checkpoints(
-            database.application, nats_url, master_keys, seconds=settings.checkpoint_seconds
+            database.application, nats, master_keys, seconds=settings.checkpoint_seconds
         )
         async with beside([relaying, signing], stop):
             typer.echo("relaying")

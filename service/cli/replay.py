@@ -15,6 +15,7 @@ from events.database import Database
 from events.key_checks import check_master_keys
 from events.ledgers import count_events
 from events.mapper import from_microseconds
+from events.memory import settle_memory
 from events.message import rfc3339
 from service.cli.options import DataDir, ToFile
 from service.cli.owners import check_customer_id, owner_of
@@ -118,6 +119,7 @@ def end(outcome: Outcome, success: str | None) -> None:
 
 
 async def _write(settings: Settings, chosen: Selection, to: Path | None, *, with_tombstones: bool) -> Outcome:
+    settle_memory()
     master_keys = load_master_keys(settings)
     async with Database.connect(find_database(settings).application, size=CONNECTIONS) as database:
         await check_master_keys(database, master_keys)
@@ -131,6 +133,7 @@ async def _write(settings: Settings, chosen: Selection, to: Path | None, *, with
 
 
 async def _compare(settings: Settings, chosen: Selection) -> Outcome:
+    settle_memory()
     master_keys = load_master_keys(settings)
     async with Database.connect(find_database(settings).application, size=CONNECTIONS) as database:
         await check_master_keys(database, master_keys)

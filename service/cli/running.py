@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from events.memory import settle_memory
+
 T = TypeVar("T")
 
 TERMINATED = 128 + signal.SIGTERM
@@ -46,6 +48,7 @@ def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
     """Run what stops by itself once the event it is given is set, which SIGINT and SIGTERM do."""
 
     async def with_signals() -> T:
+        settle_memory()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -15,14 +15,17 @@ import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from service.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from service.embedded_nats import EmbeddedNats
 from tests.benchmarks import (
     batch,
+    delivered,
     footprint,
     get,
     history,
@@ -59,6 +62,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "footprint": footprint.run,
     "relay": relay.run,
     "worker": worker.run,
+    "delivered": delivered.run,
     "visible": visible.run,
     "sustained": sustained.run,
     "streams": streams.run,
@@ -111,7 +115,7 @@ async def _run(
             running = peer(name, databases, directory, plan.merchants)
             contenders[name] = await stack.enter_async_context(running)
             console.print(f"{name}: {PEERS[name].title}")
-        broker = await stack.enter_async_context(Broker(nats))
+        broker = await stack.enter_async_context(Broker(nats, partial(_processes, nats)))
         bench = Bench(plan, databases, contenders, broker, directory, console)
         try:
             for name in options.only:
@@ -154,6 +158,10 @@ def _nats(directory: Path) -> Iterator[EmbeddedNats]:
         server.stop()
 
 
+def _processes(server: EmbeddedNats) -> list[psutil.Process]:
+    return [psutil.Process(int((server.directory / "pid").read_text()))]
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks", description="Measure the service beside its peers."
@@ -166,11 +174,14 @@ def _options() -> argparse.Namespace:
     add("--seconds", type=float, help="measured seconds a round, default 10")
     add("--connections", type=_numbers, help="default 32,128")
     add("--merchants", type=int, help="merchants the load is spread over, default 8")
+    add("--events", type=int, help="of the store that is rebuilt, default 200,000")
     add("--profile", action="store_true", help="profile our process under POST (needs py-spy)")
     add("--json", type=Path, metavar="FILE", help="also write all figures to FILE")
     add("--enforce", action="store_true", help="exit 1 when a target was missed")
     options = parser.parse_args()
-    asked = {name: getattr(options, name) for name in ("rounds", "seconds", "connections", "merchants")}
+    asked = {
+        name: getattr(options, name) for name in ("rounds", "seconds", "connections", "merchants", "events")
+    }
     plan = QUICK if options.quick else Plan()
     options.plan = dataclasses.replace(plan, **{name: value for name, value in asked.items() if value})
     return options

@@ -39,6 +39,8 @@ class Plan:
     """Events that wait for the relay, and messages that wait for a worker."""
     ledger: int = 1_000_000
     """Events of the ledger that is verified."""
+    events: int = 200_000
+    """Of the store that is rebuilt and replayed."""
     steady: float = 20
     """How long a load lasts that has to be kept up with."""
     versions: int = 10_000
@@ -55,6 +57,7 @@ QUICK = Plan(
     connections=(32,),
     backlog=5_000,
     ledger=50_000,
+    events=50_000,
     steady=5,
     versions=1_000,
     streams=200,

@@ -6,21 +6,20 @@ Comes in: an EmbeddedNats. Goes out: its URL, without streams, and how far strea
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import nats
 import orjson
-import psutil
 
 from service.nats_program import EmbeddedNatsError
 from tests.benchmarks.errors import BenchmarkFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
+    import psutil
     from nats.aio.client import Client
-
-    from service.embedded_nats import EmbeddedNats
 
 REQUEST_SECONDS = 10
 NOT_FOUND = 404
@@ -34,11 +33,23 @@ class StreamEnd(NamedTuple):
     subjects: int = 0
 
 
+class Server(Protocol):
+    """What can be started, and then has a URL."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+
+    def start(self) -> None:
+        """Start, unless it runs."""
+
+
 class Broker:
     """The server and one connection to it. Whoever made the server stops it."""
 
-    def __init__(self, server: EmbeddedNats) -> None:
+    def __init__(self, server: Server, processes: Callable[[], list[psutil.Process]]) -> None:
         self._server = server
+        self.processes = processes
         self._client: Client | None = None
 
     async def __aenter__(self) -> Broker:
@@ -66,9 +77,14 @@ class Broker:
         found = await self._api(f"CONSUMER.INFO.{stream}.{durable}")
         return int(found["ack_floor"]["stream_seq"]) if "ack_floor" in found else 0
 
-    def process(self) -> psutil.Process:
-        """Give the server's process."""
-        return psutil.Process(int((self._server.directory / "pid").read_text()))
+    async def is_ready(self) -> bool:
+        """Tell whether JetStream answers; a cluster without a leader does not."""
+        client = self._client or await self._start()
+        try:
+            answer = await client.request("$JS.API.INFO", b"", timeout=1)
+        except nats.errors.Error:
+            return False
+        return "error" not in orjson.loads(answer.data)
 
     async def _api(self, operation: str) -> dict[str, Any]:
         client = self._client or await self._start()

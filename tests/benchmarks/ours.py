@@ -51,13 +51,20 @@ async def ours(
 
 @contextlib.asynccontextmanager
 async def working(
-    command: str, databases: Databases, directory: Path, *, name: str = OURS, nats_url: str | None = None
+    command: str,
+    databases: Databases,
+    directory: Path,
+    *,
+    name: str = OURS,
+    nats_url: str | None = None,
+    replicas: int = 1,
 ) -> AsyncIterator[Started]:
     """Run `customers relay` or `customers project` on the database of this name, for the length of the block.
 
     Without NATS, `project` keeps the customers alone, from the store.
     """
     nats = {"CUSTOMERS_NATS_URL": nats_url} if nats_url else {}
+    nats["CUSTOMERS_STREAM_REPLICAS"] = str(replicas)
     log = directory / f"{name}-{command}.log"
     log.unlink(missing_ok=True)  # an earlier one's, which has its own word in it
     async with running(

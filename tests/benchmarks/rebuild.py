@@ -1,70 +1,48 @@
 """Everything once more: the read model rebuilt, customers replayed, the two compared.
 
-Comes in: a store full of new customers. Goes out: facts, in events a second of this process on this server.
+Comes in: a store of its own with many customers, an event each: the dearest there is. Goes out: facts, in
+events a second from a command's start to its end, in events by a second of its own processor time, and in
+memory.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
-from io import BytesIO
-
-import psutil
-
-from events.database import Database
-from projections.rebuild_customers import rebuild_customers
-from service.replaying import Selection, compare_customers, write_customers
-from tests.benchmarks.backlog import fill
 from tests.benchmarks.bench import Bench
+from tests.benchmarks.commands import run_command
 from tests.benchmarks.errors import BenchmarkFailed
-from tests.benchmarks.ours import APPLICATION_ROLE, master_keys
+from tests.benchmarks.ours import master_keys, prepare
 from tests.benchmarks.results import Fact
+from tests.benchmarks.stock import stock
 
 NAME = "rebuild"
 EVENTS_A_SECOND = 40_000.0
+MEMORY_MIB = 300.0
 
 
 async def run(bench: Bench) -> None:
     """Fill, then measure one after another."""
-    known = await fill(bench, NAME)
-    merchants = sorted({one.merchant_id for one in known})
-    keys = master_keys(bench.directory)
-    admin_url, url = bench.databases.url(NAME), bench.databases.url(NAME, APPLICATION_ROLE)
-    async with Database.connect(url) as database:
-
-        async def replay(tell: Callable[[int], None]) -> None:
-            for one in merchants:
-                await write_customers(database, keys, Selection(one), BytesIO(), tell, with_tombstones=True)
-
-        async def compare(tell: Callable[[int], None]) -> None:
-            for one in merchants:
-                outcome = await compare_customers(database, keys, Selection(one), tell)
-                if outcome.complaints:
-                    raise BenchmarkFailed(f"the read model differs: {outcome.complaints[0]}")
-
-        await _measure(bench, "rebuild customers", lambda tell: rebuild_customers(admin_url, keys, tell))
-        await _measure(bench, "replay", replay)
-        await _measure(bench, "replay --compare", compare)
+    merchants = sorted(await prepare(bench.databases, bench.directory, bench.plan.merchants, NAME))
+    with bench.console.status(f"{NAME}: {bench.plan.events:,} events"):
+        async with bench.databases.connected(NAME) as connection:
+            await stock(connection, merchants, master_keys(bench.directory), bench.plan.events)
+    events = await bench.databases.rows(NAME, "events.customer_events") or 0
+    await _measure(bench, "rebuild customers", events, ("rebuild", "customers"), EVENTS_A_SECOND)
+    each = events // len(merchants)
+    first = ("replay", "--merchant", merchants[0])
+    to = ("--to", str(bench.directory / "customers.jsonl"))
+    await _measure(bench, "replay", each, (*first, *to))
+    await _measure(bench, "replay --compare", each, (*first, "--compare"))
+    if await bench.databases.rows(NAME, "projections.customers") != events:
+        raise BenchmarkFailed("the read model does not have each customer")
 
 
 async def _measure(
-    bench: Bench, title: str, work: Callable[[Callable[[int], None]], Awaitable[None]]
+    bench: Bench, title: str, events: int, command: tuple[str, ...], at_least: float | None = None
 ) -> None:
     await bench.settle(NAME)
-    events = 0
-
-    def tell(more: int) -> None:
-        nonlocal events
-        events += more
-
-    began, before = time.perf_counter(), _processor_seconds()
     with bench.console.status(f"{NAME}: {title}"):
-        await work(tell)
-    seconds, own = time.perf_counter() - began, _processor_seconds() - before
-    bench.keep(Fact(title, events / seconds, "events/s", at_least=EVENTS_A_SECOND))
-    bench.keep(Fact(f"{title}, by a second of our process's own time", events / own, "events"))
-
-
-def _processor_seconds() -> float:
-    times = psutil.Process().cpu_times()
-    return times.user + times.system
+        ran = await run_command(bench, NAME, *command)
+    of = f"{title}, {events:,} events"
+    bench.keep(Fact(of, events / ran.seconds, "events/s", at_least=at_least))
+    bench.keep(Fact(f"{of}, by a second of our processes' own time", events / ran.own_seconds, "events"))
+    bench.keep(Fact(f"{of}: memory of all processes", ran.peak / 2**20, "MiB", at_most=MEMORY_MIB))

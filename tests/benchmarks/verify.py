@@ -6,25 +6,22 @@ also grows the Merkle tree.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import orjson
-import psutil
 
 from events.ids import CUSTOMER_PREFIX, make_id
 from events.ledger import first_hash, leaf_hash, next_hash
 from tests.benchmarks.bench import Bench
+from tests.benchmarks.commands import run_command
 from tests.benchmarks.errors import BenchmarkFailed
-from tests.benchmarks.ours import CUSTOMERS, environment, prepare
+from tests.benchmarks.ours import prepare
 from tests.benchmarks.results import Fact
 
 NAME = "verify"
 TARGET = 100_000  # events/s
 MEMORY_MIB = 120.0
-SAMPLE_SECONDS = 0.05
 STATE = b'{"members": "those of a usual customer", "blob": "%b"}' % (b"x" * 500)
 METADATA = b'{"actor": "key_benchmark", "request": "%b"}' % (b"x" * 150)
 COLUMNS = (
@@ -53,38 +50,18 @@ async def run(bench: Bench) -> None:
     kept = bench.directory / "checkpoint.jsonl"
     await bench.settle(NAME)
     await verify(bench, "Verify")
-    await customers(bench, "checkpoint", "--to", str(kept))
+    await run_command(bench, NAME, "checkpoint", "--to", str(kept))
     await verify(bench, "Verify against a checkpoint", "--checkpoint", str(kept))
 
 
 async def verify(bench: Bench, title: str, *options: str) -> None:
     """Keep rate and memory. Raises BenchmarkFailed unless everything was looked at and is well."""
-    said, peak = await customers(bench, "verify", "--json", *options)
-    report = orjson.loads(said)
+    ran = await run_command(bench, NAME, "verify", "--json", *options)
+    report = orjson.loads(ran.said)
     if not report["ok"] or report["events"] != bench.plan.ledger:
         raise BenchmarkFailed(f"{title}: {report}")
     bench.keep(Fact(title, report["events"] / report["seconds"], "events/s", at_least=TARGET))
-    bench.keep(Fact(f"{title}: memory of the process", peak / 2**20, "MiB", MEMORY_MIB))
-
-
-async def customers(bench: Bench, *arguments: str) -> tuple[bytes, int]:
-    """Run a command on the benchmark's database: what it said, and its largest memory in bytes."""
-    process = await asyncio.create_subprocess_exec(
-        *CUSTOMERS,
-        *arguments,
-        env=environment(bench.databases, bench.directory, NAME),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    ended, peak = asyncio.ensure_future(process.communicate()), 0
-    watched = psutil.Process(process.pid)
-    while not ended.done():
-        await asyncio.wait([ended], timeout=SAMPLE_SECONDS)
-        with contextlib.suppress(psutil.NoSuchProcess):
-            peak = max(peak, watched.memory_info().rss)
-    said, _ = await ended
-    if process.returncode:
-        raise BenchmarkFailed(f"customers {' '.join(arguments)} ended with status {process.returncode}")
-    return said, peak
+    bench.keep(Fact(f"{title}: memory of the process", ran.peak / 2**20, "MiB", MEMORY_MIB))
 
 
 async def fill(bench: Bench, merchant_id: str) -> None:

@@ -41,9 +41,9 @@ async def run(bench: Bench) -> None:
         following(bench, NAME, nats_url),
     ):
         await bench.settle(NAME)
-        await _send(api, bench.plan.warm_up, "warm")
+        await send_creates(api, bench.plan.warm_up, "warm")
         with bench.console.status(f"{NAME}: watching a list at {RATE} creates a second"):
-            sending = asyncio.create_task(_send(api, bench.plan.steady, "paced"))
+            sending = asyncio.create_task(send_creates(api, bench.plan.steady, "paced"))
             try:
                 seen, looks = await _watch(api, sending)
             finally:
@@ -52,7 +52,8 @@ async def run(bench: Bench) -> None:
             _keep(bench, await sending, seen, looks)
 
 
-async def _send(api: Contender, seconds: float, run: str) -> list[Sent]:
+async def send_creates(api: Contender, seconds: float, run: str) -> list[Sent]:
+    """Creates at the benchmark's rate, from another process."""
     pace = Pace(api.url, api.keys, RATE, seconds, run)
     command = [sys.executable, "-m", "tests.benchmarks.paced", orjson.dumps(tuple(pace)).decode()]
     return [Sent(*one) for one in orjson.loads(await output_of(command, limit_seconds=2 * seconds + 30))]
@@ -100,16 +101,12 @@ def _keep(bench: Bench, sent: list[Sent], seen: dict[str, float], looks: int) ->
     visible = [max(0.0, seen[one.customer_id] - one.acknowledged) for one in sample.values()]
     answered = [one.acknowledged - one.due for one in sent]
     where = f"at {RATE} creates/s"
-    bench.keep(
-        Fact(f"Acknowledged to visible {where}, p50", _percentile(visible, 50), "ms", P50_MILLISECONDS)
-    )
-    bench.keep(
-        Fact(f"Acknowledged to visible {where}, p99", _percentile(visible, 99), "ms", P99_MILLISECONDS)
-    )
+    bench.keep(Fact(f"Acknowledged to visible {where}, p50", percentile(visible, 50), "ms", P50_MILLISECONDS))
+    bench.keep(Fact(f"Acknowledged to visible {where}, p99", percentile(visible, 99), "ms", P99_MILLISECONDS))
     bench.keep(Fact(f"Acknowledged to visible {where}, slowest", max(visible) * 1000, "ms"))
-    bench.keep(Fact(f"Due to acknowledged {where}, p50", _percentile(answered, 50), "ms"))
-    bench.keep(Fact(f"Due to acknowledged {where}, p99", _percentile(answered, 99), "ms"))
-    late = _percentile([one.sent - one.due for one in sent], 99)
+    bench.keep(Fact(f"Due to acknowledged {where}, p50", percentile(answered, 50), "ms"))
+    bench.keep(Fact(f"Due to acknowledged {where}, p99", percentile(answered, 99), "ms"))
+    late = percentile([one.sent - one.due for one in sent], 99)
     bench.keep(Fact(f"Due to sent {where}, p99: how late the load itself is", late, "ms"))
     seconds = max(one.acknowledged for one in sent) - min(one.due for one in sent)
     bench.keep(Fact("Creates acknowledged, to the last one", len(sent) / seconds, "a second"))
@@ -118,6 +115,6 @@ def _keep(bench: Bench, sent: list[Sent], seen: dict[str, float], looks: int) ->
     )
 
 
-def _percentile(seconds: list[float], percent: int) -> float:
+def percentile(seconds: list[float], percent: int) -> float:
     """A percentile, in milliseconds."""
     return statistics.quantiles(seconds, n=100)[percent - 1] * 1000

@@ -27,7 +27,7 @@ async def run(bench: Bench) -> None:
     known = await fill(bench, NAME)
     nats_url = await bench.broker.emptied()
     async with working("relay", bench.databases, bench.directory, name=NAME, nats_url=nats_url):
-        await published(bench, NAME)
+        await published(bench, NAME, bench.broker)
     async with bench.databases.connected(NAME) as connection:
 
         async def projected() -> int:

@@ -33,7 +33,7 @@ PIN = re.compile(r"^([a-z0-9-]+)==(\S+)(.*)$", re.MULTILINE)
 
 
 def test_the_parts_are_the_promised_ones() -> None:
-    assert set(OURS) == {"api", "migrate", "project", "relay"}
+    assert set(OURS) == {"api", "migrate", "project", "relay", "streams"}
     assert OURS["api"]["deploy"]["replicas"] == OURS["relay"]["deploy"]["replicas"] == 2
     assert SERVICES["postgres"]["image"].startswith("postgres:18.")
     assert SERVICES["nats"]["image"].startswith("nats:2.15.")
@@ -61,7 +61,24 @@ def test_every_secret_is_a_file_that_is_not_committed(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["api", "project", "relay"])
 def test_what_serves_knows_the_applications_role_alone(name: str) -> None:
-    assert OURS[name]["secrets"] == ["customers_database_url", "customers_master_key"]
+    seed = {"project": ["nats_workers_seed"], "relay": ["nats_relay_seed"]}.get(name, [])
+    assert OURS[name]["secrets"] == ["customers_database_url", "customers_master_key", *seed]
+
+
+@pytest.mark.parametrize("name", ["project", "relay", "streams"])
+def test_what_speaks_to_nats_has_the_seed_of_its_own_user_alone(name: str) -> None:
+    seeds = [secret for secret in OURS[name]["secrets"] if secret.startswith("nats_")]
+    assert [f"/run/secrets/{seed}" for seed in seeds] == [
+        OURS[name]["environment"]["CUSTOMERS_NATS_SEED_FILE"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["api", "project", "relay"])
+def test_the_list_of_erasures_is_on_a_volume_apart_from_the_database(name: str) -> None:
+    directory = Path(OURS[name]["environment"]["CUSTOMERS_ERASURE_LIST"]).parent
+    assert f"erasures:{directory}" in OURS[name]["volumes"]
+    assert f"--owner 10001 --group 10001 {directory}" in (DEPLOY / "Dockerfile").read_text()
+    assert not any("erasures" in mount for mount in SERVICES["postgres"]["volumes"])
 
 
 def test_nothing_is_published_but_the_api_on_loopback() -> None:
@@ -83,12 +100,22 @@ def test_every_mounted_file_is_there() -> None:
     mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", [])]
     files = [mount.split(":")[0] for mount in mounts if mount.startswith("./")]
     assert files
-    assert all((DEPLOY / file).is_file() for file in files)
+    assert all((DEPLOY / file).exists() for file in files)
 
 
-def test_nats_takes_its_configuration_and_writes_every_message_to_disk() -> None:
+def test_nats_takes_its_configuration_and_writes_every_message_to_disk(tmp_path: Path) -> None:
     configuration = DEPLOY / "nats" / "nats.conf"
-    subprocess.run([program(), "-t", "-c", configuration], check=True, capture_output=True, timeout=30)
+    make_secrets(tmp_path / "secrets")
+    keys = dict(line.split("=") for line in (tmp_path / "secrets" / "nats.env").read_text().splitlines())
+    assert SERVICES["nats"]["env_file"] == ["./secrets/nats.env"]
+    assert set(re.findall(r"\$(NATS_\w+)", configuration.read_text())) == {"NATS_DATA", *keys}
+    subprocess.run(
+        [program(), "-t", "-c", configuration],
+        env=keys | SERVICES["nats"]["environment"],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
     assert re.search(r"^\s*sync_interval: always$", configuration.read_text(), re.MULTILINE)
 
 
@@ -119,7 +146,8 @@ def test_the_secrets_are_made_once_and_are_settings(tmp_path: Path, monkeypatch:
     for name in OUR_SETTINGS:
         monkeypatch.delenv(name, raising=False)
     directory = tmp_path / "secrets"
-    assert set(make_secrets(directory)) == set(COMPOSE["secrets"])
+    not_mounted = {"nats.env", "nats_charges_seed", "nats_invoices_seed"}
+    assert set(make_secrets(directory)) == set(COMPOSE["secrets"]) | not_mounted
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     monkeypatch.setenv("CUSTOMERS_SECRETS_DIR", str(directory))
     settings = load_settings()
@@ -130,6 +158,19 @@ def test_the_secrets_are_made_once_and_are_settings(tmp_path: Path, monkeypatch:
     MasterKeys.from_text(settings.master_key.get_secret_value())
     assert make_secrets(directory) == []
     assert load_settings() == settings
+
+
+def test_a_new_seed_has_its_public_key_told_to_nats(tmp_path: Path) -> None:
+    directory = tmp_path / "secrets"
+    make_secrets(directory)
+    before = (directory / "nats.env").read_text()
+    (directory / "nats_relay_seed").unlink()
+    assert make_secrets(directory) == ["nats_relay_seed", "nats.env"]
+    after = (directory / "nats.env").read_text()
+    assert [line.partition("=")[0] for line in after.splitlines()] == [
+        line.partition("=")[0] for line in before.splitlines()
+    ]
+    assert len(set(after.splitlines()) - set(before.splitlines())) == 1
 
 
 def pins(path: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from projections.customer_reader import CustomerReader
 from projections.parking import list_parked
 from projections.queries import BEGIN_REBUILD, MAKE_SHADOW
 from projections.rebuild_customers import rebuild_customers
-from projections.shadows import RebuildRefused, drop_abandoned_shadows, shadows_of
+from projections.shadows import RebuildRefused, Shadows, drop_abandoned_shadows, shadows_of
 from service.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import run_sql
@@ -44,6 +44,7 @@ ORDER BY 1, 2
 """
 FILLED = "SELECT FROM pg_indexes WHERE schemaname = 'projections_rebuilt' AND indexname LIKE '%by_creation'"
 COUNT = Statement("count", "SELECT count(*) AS count FROM projections.customers")
+WAITS_LONG = "SELECT FROM pg_locks WHERE NOT granted AND clock_timestamp() - waitstart > '1.2s'"
 WRITERS = 5
 BLOCKED = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'events.customer_events'::regclass"
 END_BLOCKED = f"SELECT pg_terminate_backend(pid) FROM ({BLOCKED}) AS blocked"
@@ -245,6 +246,40 @@ async def test_a_connection_that_breaks_on_the_way_is_made_anew_and_nothing_is_m
         await rebuilding
     assert await check_read_model(store.admin_url, store.master_keys) == 3
     assert await store.select(NO_LEFTOVERS) == []
+
+
+async def test_autovacuum_is_waited_for_longer_than_others_and_nobody_waits_with_us(store: Store) -> None:
+    await some_history(store)
+    await sweep(store.database, store.master_keys)
+    async with (
+        connected(store.admin_url) as vacuum,
+        connected(store.admin_url) as other,
+        shadows_of(store.admin_url, ["customers"]) as shadows,
+    ):
+
+        async def waits_long() -> bool:
+            return bool(await other.fetch(WAITS_LONG))
+
+        for schema, step in (
+            ("projections_rebuilt", shadows.index()),
+            ("projections_rebuilt", keep_away_and_lock(store, shadows)),
+            ("projections", keep_away_and_lock(store, shadows)),
+        ):
+            transaction = vacuum.transaction()
+            await transaction.start()
+            await vacuum.execute(f"LOCK TABLE {schema}.customers IN SHARE UPDATE EXCLUSIVE MODE")
+            waiting = asyncio.create_task(step)
+            await comes_about(waits_long, what="somebody who waits for autovacuum")
+            assert await store.database.fetch(COUNT)
+            await transaction.rollback()
+            await waiting
+
+
+async def keep_away_and_lock(store: Store, shadows: Shadows) -> None:
+    """The locks of a swap."""
+    async with store.admin.transaction() as transaction:
+        await shadows.keep_vacuum_away(transaction)
+        await shadows.lock_live(transaction)
 
 
 async def test_what_cannot_be_written_ends_the_command_with_one_line(

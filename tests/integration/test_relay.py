@@ -15,12 +15,13 @@ from structlog.testing import capture_logs
 from events import reconciliation
 from events.database import Connection
 from events.errors import BatchRefused, MasterKeyMismatch
-from events.jetstream import JetStream
+from events.jetstream import FEW, JetStream
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from events.message import STREAM
 from events.queries import OUTBOX_PAGE
 from events.relay import SESSION, Relay, run_relay
+from events.stream_settings import StreamSettings
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase, run_sql
 from tests.support.nats_servers import raw_jetstream
@@ -87,6 +88,35 @@ async def test_what_was_published_and_not_marked_is_not_published_again(relaying
         await killed._stream.publish_batch(messages, last_sequence=0)
     assert await relaying.run() == 6
     await relaying.check()
+
+
+async def test_a_few_messages_of_which_the_first_alone_arrived_leave_once_and_in_order(
+    relaying: Relaying,
+) -> None:
+    await some_history(relaying.store)
+    async with relaying.relay(page=3) as killed:
+        await killed._look()
+        first, *_ = await killed._outgoing.messages(await killed._session.fetch(OUTBOX_PAGE, 0, 3))
+        assert await killed._stream.publish_batch([first], last_sequence=0) == 1
+    await relaying.run(page=3)
+    await relaying.check()
+
+
+@pytest.mark.parametrize("count", [1, 2, FEW, FEW + 1, 50])
+async def test_however_many_leave_together_none_leaves_where_the_stream_ends_elsewhere(
+    relaying: Relaying, count: int
+) -> None:
+    await some_more(relaying.store, 0, count)
+    async with relaying.relay() as relay:
+        await relay._stream.create_stream(StreamSettings().new_stream() | {"duplicate_window": 60 * 10**9})
+        messages = await relay._outgoing.messages(await relay._session.fetch(OUTBOX_PAGE, 0, count))
+        with pytest.raises(BatchRefused):
+            await relay._stream.publish_batch(messages, last_sequence=7)
+        assert await relaying.stream() == []
+        assert await relay._stream.publish_batch(messages, last_sequence=0) == count
+        with pytest.raises(BatchRefused):
+            await relay._stream.publish_batch(messages, last_sequence=count)
+    assert len(await relaying.stream()) == count
 
 
 async def test_what_another_relay_published_meanwhile_refuses_the_stale_one_s_batch(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from events.customer import Customer, Values
 from events.errors import CustomerDeleted
-from events.loading import mapper_with
+from events.mapper import mapper_with
 from events.sealing import DataKey
 from tests.support.cases import (
     CUSTOMER,

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 
 from events.customer import Customer, Personal, Values
 from events.errors import DataKeyMissing, SealBroken, StoreError
-from events.loading import fold, mapper_with
+from events.loading import fold
 from events.mapper import (
     OrjsonTranscoder,
     PersonalAsSealed,
     from_microseconds,
     make_mapper,
+    mapper_with,
     register_transcodings,
     to_domain_event,
     to_microseconds,

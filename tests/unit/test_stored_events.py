@@ -13,7 +13,7 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from events.customer import Customer
-from events.loading import mapper_with
+from events.mapper import mapper_with
 from events.sealing import DataKey
 from tests.support.cases import ACME, CUSTOMER, created, deleted, folded, updated
 

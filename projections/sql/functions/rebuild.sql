@@ -61,8 +61,10 @@ END
 $$;
 
 -- The shadow's other indexes, and statistics of what is in it, so that its first query is planned well.
+-- Autovacuum may be at the shadow: it goes away when it was waited for a second, and waiting keeps nobody else waiting.
 CREATE OR REPLACE FUNCTION projections.index_shadow(table_name text) RETURNS void
 LANGUAGE plpgsql VOLATILE
+SET lock_timeout = '60s'
 AS $$
 DECLARE
     live regclass := format('projections.%I', table_name)::regclass;
@@ -81,6 +83,23 @@ BEGIN
         );
     END LOOP;
     EXECUTE format('ANALYZE projections_rebuilt.%I', table_name);
+END
+$$;
+
+-- Autovacuum leaves these tables and their shadows alone until the transaction ends. Where it is at work it is waited
+-- for, which makes it go after a second; meanwhile everybody reads and writes. lock_live waits too briefly for that.
+CREATE OR REPLACE FUNCTION projections.keep_vacuum_away(table_names text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET lock_timeout = '4s'
+AS $$
+DECLARE
+    table_name text;
+BEGIN
+    FOREACH table_name IN ARRAY table_names LOOP
+        EXECUTE format(
+            'LOCK TABLE projections.%1$I, projections_rebuilt.%1$I IN SHARE UPDATE EXCLUSIVE MODE', table_name
+        );
+    END LOOP;
 END
 $$;
 
@@ -175,6 +194,8 @@ REVOKE ALL ON FUNCTION projections.begin_rebuild(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION projections.make_shadow(text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION projections.index_shadow(text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION projections.keep_vacuum_away(text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION projections.lock_live(text[]) FROM PUBLIC;
 
