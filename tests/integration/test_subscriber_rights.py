@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import Any
@@ -14,9 +15,11 @@ import pytest_asyncio
 
 from deploy.subscriber import customer_events
 from deploy.subscriber.customer_events import CustomerEvents
+from events.jetstream import _Client
 from events.message import STREAM
 from service.embedded_nats import EmbeddedNats
 from service.nats_program import greeting, program
+from tests.support import nats_accounts
 from tests.support.api import client_session, operating
 from tests.support.databases import TestDatabase
 from tests.support.directories import short_directory
@@ -141,3 +144,37 @@ async def test_a_durable_of_another_merchant_is_left_alone(
         found = await raw.consumer_info(STREAM, "crm")
     assert found.config.filter_subject == f"customers.v1.{publisher.merchant_id}.>"
     assert "use another name" in caplog.text
+
+
+async def test_the_accounts_of_deploy_nats_let_it_read(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with operating(database) as operator, client_session() as session:
+        merchant_id = await operator.merchant()
+        _, key = await operator.key(merchant_id)
+        with (
+            short_directory() as directory,
+            nats_accounts.guarded_nats(directory, {"crm": merchant_id}) as server,
+        ):
+            crm = server.broker("crm")
+            # nats-py signs with a package of its own for nkeys, which the service does without.
+            monkeypatch.setattr(customer_events, "Client", partial(_Client, crm))
+            publisher = Publisher(database, operator, session, EmbeddedNats(directory), merchant_id, key)
+            await publisher.start_api()
+            await publisher.start_relay(server.broker("relay"))
+            await publisher.create(3)
+            await publisher.has_relayed()
+            for after in (0, None):
+                async with CustomerEvents(
+                    nats=server.url,
+                    api=publisher.url,
+                    api_key=key,
+                    merchant_id=merchant_id,
+                    durable="crm",
+                    after=after,
+                    nats_options={"nkeys_seed_str": crm.seed},
+                ) as events:
+                    told = await take(events, 3) if after == 0 else []
+                    told += await publisher.told_by_nats(events)
+                    assert all(event.hash for event in told)
+            await publisher.stop()

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from deploy.subscriber.customer_events import CustomerEvent, CustomerEvents
+from events.broker import Broker
 from events.message import STREAM
 from events.relay import run_relay
 from service.app import run_api
@@ -79,9 +80,9 @@ class Publisher:
         self.url = ready.result() if ready.done() else await api_failed(api)
         self._running["api"] = api
 
-    async def start_relay(self) -> None:
+    async def start_relay(self, broker: Broker | None = None) -> None:
         """Relay from now on."""
-        relay = run_relay(self.database.url, self.nats.url, self.operator.master_keys)
+        relay = run_relay(self.database.url, broker or self.nats.url, self.operator.master_keys)
         self._running["relay"] = asyncio.create_task(relay)
 
     async def stop(self, *names: str) -> None:
