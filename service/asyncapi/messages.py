@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from events.checkpoint_models import Checkpoint
-from events.wire_models import EVENTS, Headers
+from events.wire.checkpoint_models import Checkpoint
+from events.wire.wire_models import EVENTS, Headers
 from projections.billing_models import (
     ENVELOPES,
     BinaryChargeHeaders,

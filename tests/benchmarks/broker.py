@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import nats
 import orjson
 
-from service.nats_program import EmbeddedNatsError
+from service.embedded.nats_program import EmbeddedNatsError
 from tests.benchmarks.errors import BenchmarkFailed
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ import nats.errors
 import psutil
 import pytest
 
-from events.message import STREAM
-from service.data_directory import Announcement
+from events.wire.message import STREAM
+from service.embedded.data_directory import Announcement
 from tests.support.directories import short_directory
 from tests.support.nats_servers import raw_jetstream
 from tests.support.serve import comes_about

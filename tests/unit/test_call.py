@@ -24,9 +24,9 @@ from service.errors import (
     RateLimited,
     UnsupportedMediaType,
 )
+from service.http.rate_limit import Bucket
 from service.idempotency import Digests
 from service.operation import JSON, MERGE_PATCH, Body
-from service.rate_limit import Bucket
 from service.services import Services
 from tests.support.cases import MERCHANT
 

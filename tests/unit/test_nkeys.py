@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.nkeys import NotASeed, is_public_key, make_seed, public_key, sign
+from events.stream.nkeys import NotASeed, is_public_key, make_seed, public_key, sign
 
 RANDOM = st.binary(min_size=32, max_size=32)
 
