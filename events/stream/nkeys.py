@@ -62,9 +62,8 @@ def _text(raw: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """What the text holds. Raises ValueError: it is no base32, or its check does not fit."""
-    raw = b32decode(text + "=" * (-len(text) % 8))
-    raw, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
-    if crc_hqx(raw, 0) != int.from_bytes(check, "little"):
+    """What the text holds. Raises ValueError: it is no base32, or not as it would be written, check included."""
+    raw = b32decode(text + "=" * (-len(text) % 8))[:-_CHECK_BYTES]
+    if text != _text(raw):
         raise ValueError
     return raw
