@@ -62,7 +62,7 @@ def _text(raw: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """What the text holds. Raises ValueError: it is no base32, or not as it would be written, check included."""
+    """What the text holds. Raises ValueError: it is no base32, or would not be written like this."""
     raw = b32decode(text + "=" * (-len(text) % 8))[:-_CHECK_BYTES]
     if text != _text(raw):
         raise ValueError
