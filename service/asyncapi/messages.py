@@ -25,8 +25,8 @@ from projections.billing_models import (
 )
 from projections.billing_terms import CHARGE_EVENTS, INVOICE_EVENTS, STRUCTURED
 from service.asyncapi.examples import Example, binary, customer_examples, payment_examples, structured
+from service.body import JSON
 from service.openapi.examples import LEDGER
-from service.operation import JSON
 
 
 class Message(NamedTuple):

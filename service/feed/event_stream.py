@@ -19,11 +19,11 @@ from aiohttp import web
 from events.errors import StoreError
 from events.feed import Page
 from service.api_error import ApiError
+from service.body import EVENT_STREAM
 from service.call import Call
 from service.caller import caller_of
 from service.feed.event_parameters import EventParameters, place_of, refuse_in_stream
 from service.feed.following import Wanted
-from service.operation import EVENT_STREAM
 
 EPOCH = "Ledger-Epoch"
 EVENTS_AT_ONCE = 100
