@@ -24,6 +24,8 @@ from events.memory import settle_memory
 from projections.rebuild.filling import Filled, Stretch, fill
 
 CONNECTIONS = 3
+SETTINGS = {"synchronous_commit": "off"}
+"""Nobody waits for a page to be on disk: the commit that swaps does, for all that was before it, too."""
 LINE = 2**20
 """Bytes; a page of customers may all have to be parked."""
 
@@ -86,7 +88,7 @@ async def _child() -> None:
     lines = StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin.buffer)
     url, keys = orjson.loads(await lines.readline())
-    async with Database.connect(url, size=CONNECTIONS) as database:
+    async with Database.connect(url, size=CONNECTIONS, settings=SETTINGS) as database:
         listening = asyncio.create_task(lines.readline())
         while line := await listening:
             listening = asyncio.create_task(lines.readline())

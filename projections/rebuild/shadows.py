@@ -31,7 +31,7 @@ from projections.queries import (
 from projections.rebuild.trying_again import patiently
 
 LOCK = 0x72656275696C64  # any number that nobody else locks
-SESSION = {"lock_timeout": "1s"}
+SESSION = {"lock_timeout": "1s", "maintenance_work_mem": "256MB"}
 STATEMENT_SECONDS = 6 * 3600.0
 """An index of many rows takes its time."""
 
