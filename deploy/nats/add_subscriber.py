@@ -21,8 +21,8 @@ from events.wire.message import STREAM, subject_of
 
 NATS = Path(__file__).parent
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-OURS = "customers-read-model"
-"""The consumer that fills our own read model."""
+OURS = frozenset(("customers-read-model", "relay", "workers", "streams", "charges", "invoices"))
+"""The consumer that fills our own read model, and NATS's users, whose seeds are files of these names."""
 
 ACCOUNT = """\
 # {name} reads the customer events of {merchant_id}, by a pull consumer of its own.
@@ -72,8 +72,8 @@ def refuse_malformed(name: str, merchant_id: str, key: str | None) -> None:
     """Raise NotAdded: a `.`, `*` or `>` too much would open the stream."""
     if NAME.fullmatch(name) is None:
         raise NotAdded(f"{name!r} is no name: small letters, digits and hyphens, 32 at most, a letter first")
-    if name == OURS:
-        raise NotAdded(f"{name} is the consumer of our own read model")
+    if name in OURS:
+        raise NotAdded(f"{name} is the name of a consumer or a user of our own")
     if not is_id(MERCHANT_PREFIX, merchant_id):
         raise NotAdded(f"{merchant_id!r} is no merchant's id")
     if key is not None and not is_public_key(key):
@@ -95,6 +95,7 @@ def add_subscriber(nats: Path, kept: Path, name: str, merchant_id: str, key: str
             seed_file.write_text(make_seed(secrets.token_bytes(32)))
             done.append(f"made {seed_file}: give it to the subscriber, and to nobody else")
         key = public_key(seed_file.read_text())
+    refuse_taken(nats, kept, file, key)
     account = Subscriber(name, merchant_id, key).account()
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
@@ -103,6 +104,13 @@ def add_subscriber(nats: Path, kept: Path, name: str, merchant_id: str, key: str
     elif file.read_text() != account:
         raise NotAdded(f"{file} is there and says something else; remove it to have it made anew")
     return done + include(nats / "subscribers.conf", f'include "subscribers/{name}.conf"')
+
+
+def refuse_taken(nats: Path, kept: Path, own: Path, key: str) -> None:
+    """Raise NotAdded: somebody has the key already, and NATS refuses a configuration with a key twice."""
+    for file in (kept / "nats.env", *(nats / "subscribers").glob("*.conf")):
+        if file != own and file.exists() and key in file.read_text():
+            raise NotAdded(f"the key is in {file} already: everybody has a key of their own")
 
 
 def include(index: Path, line: str) -> list[str]:

@@ -18,6 +18,7 @@ from service.feed.event_parameters import EventParameters, Place, place_of
 from service.feed.event_stream import EPOCH, open_stream
 from service.feed.following import Wanted
 from service.http.accepting import prefers_stream
+from service.http.hanging_up import while_connected
 from service.list_links import link_header
 from service.responses import events_response
 
@@ -46,8 +47,7 @@ async def _wait(call: Call, asked: EventParameters, place: Place, page: Page) ->
     """The first page from there on with an event, or what is known when the time is over."""
     services = call.services
     wanted = Wanted(call.merchant_id, asked.types, asked.limit, PAGE_BYTES)
-    services.followers.refuse_if_full()
-    with services.followers.one(), suppress(TimeoutError):
+    with services.followers.one(call.merchant_id), while_connected(call.request), suppress(TimeoutError):
         async with asyncio.timeout(asked.wait):
             while not page.items and not services.stopping.is_set():
                 page = await services.followers.next_page(wanted, page)

@@ -24,6 +24,7 @@ from service.call import Call
 from service.caller import caller_of
 from service.feed.event_parameters import EventParameters, place_of, refuse_in_stream
 from service.feed.following import Wanted
+from service.http.hanging_up import while_connected
 
 EPOCH = "Ledger-Epoch"
 EVENTS_AT_ONCE = 100
@@ -58,10 +59,11 @@ class EventStream(web.StreamResponse):
 async def open_stream(call: Call, asked: EventParameters) -> web.StreamResponse:
     """The stream. Raises InvalidRequest, InvalidCursor, StoreUnavailable: nothing of it was sent then."""
     refuse_in_stream(asked)
-    call.services.followers.refuse_if_full()
     place = place_of(call, asked, in_stream=True)
     wanted = Wanted(call.merchant_id, asked.types, EVENTS_AT_ONCE, BYTES_AT_ONCE)
-    page = await call.services.followers.first_page(wanted, place.after)
+    followers = call.services.followers
+    with followers.one(call.merchant_id):
+        page = await followers.first_page(wanted, place.after)
     place.refuse_beyond(page.head.position)
     headers = {"Content-Type": EVENT_STREAM, EPOCH: str(page.head.epoch), "X-Accel-Buffering": "no"}
     if call.request.method == "HEAD":
@@ -90,7 +92,9 @@ class _Stream:
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The body, piece by piece."""
-        with self._services.followers.one(), suppress(ApiError):  # the key may not read any more
+        followers, merchant_id = self._services.followers, self._wanted.merchant_id
+        # The key may not read any more, or others have taken the last place just now.
+        with suppress(ApiError), followers.one(merchant_id), while_connected(self._call.request):
             while True:
                 if self._frame:
                     yield self._frame

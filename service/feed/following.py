@@ -7,6 +7,7 @@ the database meanwhile, and who stands at the same place shares what is read.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -33,28 +34,29 @@ class Followers:
     """Those who follow, in this process."""
 
     def __init__(self, feed: Feed, heads: Heads, most: int) -> None:
-        """`most`: how many may follow; others need connections, too."""
+        """`most`: how many may follow, half of them of one merchant; others need connections, too."""
         self._most = most
-        self._following = 0
+        self._most_of_one = max(1, most // 2)
+        self._following: Counter[str] = Counter()
         self._feed = feed
         self._heads = heads
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
         self._pages: Shared[Page] = Shared(self._turns)
         self._encoded: Shared[tuple[Page, bytes]] = Shared(self._turns)
 
-    def refuse_if_full(self) -> None:
-        """Raises Overloaded: no more may follow."""
-        if self._following >= self._most:
-            raise Overloaded
-
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """One that follows, for a block."""
-        self._following += 1
+    def one(self, merchant_id: str) -> Iterator[None]:
+        """One that follows, for a block. Raises Overloaded: no more may, or no more of this merchant."""
+        following = self._following
+        if following.total() >= self._most or following[merchant_id] >= self._most_of_one:
+            raise Overloaded
+        following[merchant_id] += 1
         try:
             yield
         finally:
-            self._following -= 1
+            following[merchant_id] -= 1
+            if not following[merchant_id]:
+                del following[merchant_id]
 
     async def first_page(self, wanted: Wanted, after: int) -> Page:
         """What there is beyond a position. All who were cut off may come back at once: they take turns.

@@ -28,6 +28,7 @@ from service.errors import (
     RequestTimeout,
     UriTooLong,
 )
+from service.http.hanging_up import Waited
 
 LINGERING_SECONDS = 10.0
 BAD_START = "Bad status line:\n  "
@@ -62,7 +63,7 @@ class Limits(NamedTuple):
 class ContractProtocol(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_late", "_limits", "_payload", "_unreadable", "_untaken")
+    __slots__ = ("_late", "_limits", "_payload", "_unreadable", "_untaken", "waited")
 
     def __init__(self, limits: Limits, manager: web.Server, **options: Any) -> None:
         super().__init__(
@@ -80,6 +81,7 @@ class ContractProtocol(RequestHandler):
         self._unreadable = False
         self._late: asyncio.TimerHandle | None = None
         self._untaken: asyncio.TimerHandle | None = None
+        self.waited = Waited()
 
     @property
     def is_idle(self) -> bool:
@@ -138,6 +140,7 @@ class ContractProtocol(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget what there was to wait for."""
         super().connection_lost(exc)
+        self.waited.hang_up()
         for timer in (self._late, self._untaken):
             if timer is not None:
                 timer.cancel()

@@ -235,18 +235,3 @@ async def test_the_person_is_erased_while_the_stream_is_open(api: RunningApi) ->
         told_again = await again.take(2)
         assert told_again[0].json()["data"] == {"id": customer["id"], "object": "customer"}
         assert told_again[1] == told
-
-
-async def test_half_of_the_connections_are_kept_for_others(database: TestDatabase) -> None:
-    async with running_api(database, Settings(max_connections=6, heartbeat_seconds=0.05)) as api:
-        client = api.client
-        async with streaming(client), streaming(client), streaming(client) as last:
-            await last.heartbeat()
-            for query, headers in (("?wait=1", {}), ("", ACCEPT)):
-                answer = await client.request("GET", f"/v1/events{query}", headers=headers)
-                assert answer.refusal() == (503, "overloaded")
-            assert (await client.request("GET", "/v1/events")).status == 200
-            await client.created()
-            assert (await client.request("GET", "/v1/events?wait=1")).status == 200
-        while (await client.request("GET", "/v1/events?after=1&wait=1")).status != 200:
-            pass

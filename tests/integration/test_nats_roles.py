@@ -10,7 +10,8 @@ import orjson
 import pytest
 from nats.aio.client import Client
 
-from deploy.nats.add_subscriber import NotAdded, add_subscriber
+from deploy.make_secrets import USERS, make_secrets
+from deploy.nats.add_subscriber import OURS, NotAdded, add_subscriber
 from events.errors import BrokerUnavailable
 from events.stream.jetstream import JetStream
 from events.stream.nkeys import make_seed, public_key
@@ -154,6 +155,8 @@ def test_a_second_run_changes_nothing_and_completes_what_was_interrupted(tmp_pat
         ("../crm", M1, None),
         ("crm }", M1, None),
         ("customers-read-model", M1, None),
+        ("relay", M1, None),  # whose seed would be theirs
+        ("charges", M1, public_key(make_seed(bytes(32)))),
         ("crm", "*", None),
         ("crm", ">", None),
         ("crm", f"{M1}.*", None),
@@ -175,6 +178,25 @@ def test_a_subscriber_of_another_merchant_does_not_get_the_name(tmp_path: Path) 
     add_subscriber(tmp_path, tmp_path / "kept", "crm", M1, None)
     with pytest.raises(NotAdded, match="says something else"):
         add_subscriber(tmp_path, tmp_path / "kept", "crm", M2, None)
+
+
+@pytest.mark.parametrize("whose", ["relay", "crm"])
+def test_a_key_that_somebody_has_is_refused(tmp_path: Path, whose: str) -> None:
+    """NATS would not start with it."""
+    nats, kept = tmp_path / "nats", tmp_path / "kept"
+    nats.mkdir()
+    (nats / "subscribers.conf").write_text("")
+    make_secrets(kept)
+    add_subscriber(nats, kept, "crm", M1, None)
+    key = public_key((kept / f"nats_{whose}_seed").read_text())
+    with pytest.raises(NotAdded, match="key of their own"):
+        add_subscriber(nats, kept, "mail", M2, key)
+    assert [file.name for file in (nats / "subscribers").iterdir()] == ["crm.conf"]
+    assert "mail" not in (nats / "subscribers.conf").read_text()
+
+
+def test_names_of_our_own_users_are_refused() -> None:
+    assert set(USERS) < OURS
 
 
 async def test_a_wrong_key_is_told_and_tried_again(database: TestDatabase, server: Guarded) -> None:
