@@ -38,8 +38,8 @@ client: $(STAMP) $(GENERATOR)/.installed ## generate a typed Python client into 
 	@PATH="$(CURDIR)/$(GENERATOR)/bin:$$PATH" openapi-python-client generate --path build/client-openapi.json \
 	    --output-path "$(CLIENT)" --meta setup --overwrite --fail-on-warning
 
-schemas: $(STAMP) ## write the schemas of messages that changed: events/schemas, projections/schemas
-	@$(BIN)/python -m events.wire_schemas
+schemas: $(STAMP) ## write the schemas of messages that changed: events/wire/schemas, projections/schemas
+	@$(BIN)/python -m events.wire.wire_schemas
 	@$(BIN)/python -m projections.billing_schemas
 
 check: $(STAMP) ## lint, types, layers, SQL, deployment, the OpenAPI and AsyncAPI documents

@@ -11,7 +11,7 @@ from pathlib import Path
 from secrets import token_bytes, token_urlsafe
 
 from events.master_keys import MasterKeys
-from events.nkeys import make_seed, public_key
+from events.stream.nkeys import make_seed, public_key
 
 SECRETS = Path(__file__).parent / "secrets"
 SERVER = "postgres:5432/customers"

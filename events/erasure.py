@@ -17,9 +17,9 @@ from events.customer_key import CustomerKey
 from events.database import Database, Row
 from events.mapper import from_microseconds
 from events.master_keys import MasterKeys
-from events.message import rfc3339
 from events.queries import ARE_ERASED, ERASURES_PAGE, LAST_EVENT_OF
 from events.signing import is_signed, sign
+from events.wire.message import rfc3339
 
 OBJECT = "erasure_certificate"
 KIND = "erasure"

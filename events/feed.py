@@ -14,10 +14,10 @@ from events.customer_key import key_of
 from events.database import Row
 from events.loading import LATEST
 from events.master_keys import MasterKeys
-from events.message import Message
-from events.outgoing import ERASURE_TOPIC, TURN, Outgoing, tells_of_erased
 from events.queries import ERASED_AMONG, FEED_PAGE
 from events.reader import Reader
+from events.wire.message import Message
+from events.wire.outgoing import ERASURE_TOPIC, TURN, Outgoing, tells_of_erased
 
 PAGE_BYTES = 1024 * 1024
 """Of messages on a page, unless one alone has more."""

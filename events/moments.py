@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 
 from events.mapper import to_microseconds
-from events.patterns import RFC3339
+from events.wire.patterns import RFC3339
 
 SECOND = 1_000_000
 """µs."""

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from events.moments import read_rfc3339
-from events.patterns import CURRENCY
 from events.strict_json import NotReadable, StrictReader
+from events.wire.patterns import CURRENCY
 from projections.billing_terms import (
     AMOUNT,
     CHARGE_EVENTS,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, create_model, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
-from events import patterns
+from events.wire import patterns
 from projections.billing_terms import AMOUNT, CHARGE_EVENTS, CHARGE_STATUSES, INVOICE_EVENTS, TEXT_LENGTH
 
 PRINTABLE = "^[ -~]+$"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from events.json_schemas import schema_of
-from events.schema_files import write_schemas
+from events.wire.json_schemas import schema_of
+from events.wire.schema_files import write_schemas
 from projections.billing_models import (
     ENVELOPES,
     BinaryChargeHeaders,

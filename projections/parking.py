@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeAlias
 
 from events.database import Database, Row
 from events.errors import StoreBusy, StoreError, StoreUnavailable
-from events.message import subject_of
 from events.strict_json import shown
+from events.wire.message import subject_of
 from projections.delivery import Delivery
 from projections.queries import (
     FIND_PARKED,

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import structlog
 
-from events.broker import Broker
 from events.database import Database
 from events.errors import DataRefused, StoreError
-from events.jetstream import JetStream
-from events.pull import Pulled
+from events.stream.broker import Broker
+from events.stream.jetstream import JetStream
+from events.stream.pull import Pulled
 from events.supervision import supervised
 from projections.delivery import Delivery
 from projections.parking import park, reason_of

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from events.database import Database
 from events.master_keys import MasterKeys
 from service.clock import now_microseconds
+from service.http.rate_limit import DEFAULT_RATE
 from service.key_format import KEY_ID_BYTES, SECRET_BYTES, KeyText, make_key, new_key_id
 from service.merchants import find_merchant
 from service.queries import CREATE_KEY, LIMIT_KEY, LIST_KEYS, REVOKE_KEY
-from service.rate_limit import DEFAULT_RATE
 
 SCOPES = ("read", "write", "audit", "erase")
 

@@ -18,11 +18,11 @@ from events.errors import MasterKeyMismatch, StoreError
 from events.master_keys import MasterKeys
 from events.memory import settle_memory
 from events.queries import DROP_OLD_IDEMPOTENCY_KEYS
-from projections.shadows import drop_abandoned_shadows
+from projections.rebuild.shadows import drop_abandoned_shadows
 from service.beside import beside
-from service.connections import room_for_connections
 from service.errors import StartupError
-from service.protocol import ContractRunner, Limits
+from service.http.connections import room_for_connections
+from service.http.protocol import ContractRunner, Limits
 from service.routes import make_app
 from service.services import Services, open_services
 from service.settings import Settings

@@ -17,8 +17,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from events.database import Database
 from events.master_keys import MasterKeys
 from service.api_keys import secret_hmac
-from service.client_address import Address, is_in
 from service.errors import Forbidden, MerchantInactive, Unauthorized
+from service.http.client_address import Address, is_in
 from service.key_format import KeyText, parse_key_text
 from service.queries import FIND_KEY
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from events.broker import Broker
-from events.nkeys import NotASeed, public_key
+from events.stream.broker import Broker
+from events.stream.nkeys import NotASeed, public_key
 from service.errors import StartupError
 from service.settings import Settings
 

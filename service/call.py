@@ -14,14 +14,14 @@ import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from events.patterns import TRACEPARENT
+from events.wire.patterns import TRACEPARENT
 from service.auth import Caller
+from service.body import KIB, Body
 from service.clock import new_command_id
 from service.errors import BodyTooLarge, InvalidRequest, RequestTimeout, UnsupportedMediaType
+from service.http.json_gate import parse_object
+from service.http.rate_limit import Bucket
 from service.idempotency import key_text
-from service.json_gate import parse_object
-from service.operation import KIB, Body
-from service.rate_limit import Bucket
 from service.services import Services
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

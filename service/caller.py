@@ -8,8 +8,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from service.auth import Caller
-from service.client_address import Address, client_address
 from service.errors import InvalidRequest, Unauthorized
+from service.http.client_address import Address, client_address
 from service.services import Services
 
 

@@ -10,12 +10,12 @@ from events.ids import CUSTOMER_PREFIX, is_id
 from events.sealing import DataKey
 from events.store import Change
 from service import clock
+from service.audit.erasing import Request
 from service.call import Call, Retry
 from service.changes import Decide, change_customer, change_of, update
 from service.creating import CreateParameters, create
 from service.customer_input import MAX_CUSTOMER_BYTES, parse_create, parse_patch
 from service.email_address import email_key
-from service.erasing import Request
 from service.errors import CustomerNotFound, InvalidRequest, VersionMismatch
 from service.parameters import Parameters
 from service.preconditions import has_weak_tags_alone, matches_if_match

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from events.broker import Broker
+from events.stream.broker import Broker
 from service.brokers import named_broker
-from service.data_directory import DataDirectory
+from service.embedded.data_directory import DataDirectory
 from service.errors import StartupError
 from service.settings import Settings
 

@@ -32,9 +32,9 @@ from service.errors import (
     RequestTimeout,
     StoreUnavailableError,
 )
+from service.http.rate_limit import Bucket
 from service.operation import Operation
 from service.parameters import parse_query
-from service.rate_limit import Bucket
 from service.responses import CONTENT_TYPE
 from service.services import SERVICES, Services
 

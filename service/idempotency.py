@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from events.master_keys import MasterKeys
 from service.errors import InvalidRequest
-from service.json_gate import canonical
+from service.http.json_gate import canonical
 
 MAX_KEY_LENGTH = 255  # characters, without the quotes
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field, WithJsonSchema
 
-from events.customer_models import MOST_METADATA_KEYS
+from events.wire.customer_models import MOST_METADATA_KEYS
 from service import idempotency
 from service.email_address import MAX_EMAIL_LENGTH
 

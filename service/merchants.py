@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from events.database import Database
 from events.ledger import first_hash
-from events.patterns import CURRENCY, MERCHANT_ID
+from events.wire.patterns import CURRENCY, MERCHANT_ID
 from service.clock import new_merchant_id, now_microseconds
 from service.queries import CREATE_MERCHANT, DEACTIVATE_MERCHANT, FIND_MERCHANT, LIST_MERCHANTS
 

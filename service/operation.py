@@ -6,32 +6,17 @@ The same models that read a request's query and body describe them to clients: n
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from aiohttp import web
 from typing_extensions import TypeVar  # defaults of type variables are Python 3.13's
 
 from service.api_error import ApiError
+from service.body import JSON, Body
+from service.call import Call
 from service.parameters import Parameters
 
-if TYPE_CHECKING:
-    from service.call import Call
-
-JSON = "application/json"
-EVENT_STREAM = "text/event-stream"
-MERGE_PATCH = "application/merge-patch+json"
-KIB = 1024  # bytes
-MIB = 1024 * KIB
-
 P = TypeVar("P", bound=Parameters, default=Parameters)
-
-
-class Body(NamedTuple):
-    """A request's body: the model of its JSON, the media types it may come as, and its limit in bytes."""
-
-    model: Any
-    media_types: tuple[str, ...] = (JSON,)
-    limit: int = 64 * KIB
 
 
 class Answer(NamedTuple):

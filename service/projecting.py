@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from events import message
-from events.broker import Broker
 from events.database import Database
-from events.jetstream import JetStream
 from events.master_keys import MasterKeys
+from events.stream.broker import Broker
+from events.stream.jetstream import JetStream
 from events.supervision import supervised
+from events.wire import message
 from projections import billing, customers
 from projections.sweep import run_sweep
 from projections.worker import Work, run_worker

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from events.ids import CUSTOMER_PREFIX, is_id
 from projections.stats import stats_of
+from service.audit.past import GetParameters, get_past_customer
 from service.call import Call
 from service.errors import CustomerNotFound
-from service.past import GetParameters, get_past_customer
 from service.preconditions import etag, etag_with_stats
 from service.responses import with_stats
 from service.results import respond_unless_known

@@ -6,24 +6,25 @@ from typing import Any
 
 from aiohttp import web
 
+from service.audit.history import HistoryParameters, get_history
+from service.audit.ledger import get_ledger
+from service.audit.past import GetParameters
 from service.batch import create_customers
+from service.body import JSON, MERGE_PATCH, MIB, Body
 from service.commands import create_customer, delete_customer, erase_customer, update_customer
 from service.creating import CreateParameters
 from service.customer_input import CreateCustomer, CreateCustomers, PatchCustomer
 from service.edge import edge, endpoint
-from service.event_feed import get_events
-from service.event_parameters import EventParameters
+from service.feed.event_feed import get_events
+from service.feed.event_parameters import EventParameters
 from service.health import healthz, readyz
-from service.history import HistoryParameters, get_history
-from service.ledger import get_ledger
+from service.http.protocol import expect
 from service.list_query import ListParameters
 from service.lists import get_customers
 from service.openapi import texts
 from service.openapi.pages import PAGES, make_pages, send_page
-from service.operation import JSON, MERGE_PATCH, MIB, Body, OpenRoute, Operation
+from service.operation import OpenRoute, Operation
 from service.parameters import Parameters
-from service.past import GetParameters
-from service.protocol import expect
 from service.reads import get_customer
 from service.services import SERVICES, Services
 

@@ -25,15 +25,15 @@ from events.store import EventStore
 from projections.customer_list import LIST_SETTINGS
 from projections.customer_reader import CustomerReader
 from projections.freshness import Freshness
+from service.audit.erasing import Eraser
+from service.audit.erasure_list import open_list, warn_of_no_list
 from service.auth import Authenticator
-from service.client_address import Networks
-from service.connections import room_for_connections
-from service.erasing import Eraser
-from service.erasure_list import open_list, warn_of_no_list
-from service.following import Followers
+from service.feed.following import Followers
+from service.http.client_address import Networks
+from service.http.connections import room_for_connections
+from service.http.rate_limit import RateLimits
 from service.idempotency import Digests
 from service.locks import KeyedLocks
-from service.rate_limit import RateLimits
 from service.settings import Settings
 from service.under_way import UnderWay
 

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from events.broker import INBOX, refuse_malformed
-from events.stream_settings import StreamSettings
+from events.stream.broker import INBOX, refuse_malformed
+from events.stream.settings import StreamSettings
 
 PREFIX = "CUSTOMERS_"
 

@@ -12,25 +12,25 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from events.broker import Broker
-from events.checkpointing import run_checkpoints
 from events.database import Database
 from events.errors import MasterKeyMismatch
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
-from events.relay import run_relay
+from events.proof.checkpointing import run_checkpoints
+from events.stream.broker import Broker
+from events.stream.relay import run_relay
 from service.app import run_api
+from service.audit.erasure_list import prove_erasures
 from service.beside import beside
 from service.brokers import named_broker
-from service.data_directory import Announcement, DataDirectory
 from service.databases import DatabaseUrls, named_database, refuse_to_serve_as_administrator
-from service.demo import Demo, ensure_demo
-from service.embedded import EmbeddedPostgres
-from service.embedded_nats import EmbeddedNats
-from service.erasure_list import prove_erasures
+from service.demo.merchant import Demo, ensure_demo
+from service.embedded.data_directory import Announcement, DataDirectory
+from service.embedded.nats import EmbeddedNats
+from service.embedded.own_servers import Say, kept_running
+from service.embedded.postgres import EmbeddedPostgres
 from service.errors import StartupError
 from service.master_key import has_master_keys, load_master_keys, make_master_keys
-from service.own_servers import Say, kept_running
 from service.projecting import keep_billing_streams, run_projections
 from service.schema import migrate
 from service.settings import Settings

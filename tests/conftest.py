@@ -8,20 +8,26 @@ what others may see on it start one of their own (tests/support/nats_servers.py)
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from service.embedded import EmbeddedPostgres
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import TestDatabase, fresh_database, make_template
 from tests.support.directories import short_directory
 from tests.support.nats_servers import fresh_nats
 
 # Nothing here outlives the run, so nothing needs to reach the disk.
 VOLATILE = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+
+
+def pytest_configure() -> None:
+    """Have programs that tests start hear Ctrl-C, also where a shell ignores it for this run (`… &`)."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from events.ids import MERCHANT_PREFIX, is_id
-from events.message import STREAM, subject_of
-from events.nkeys import is_public_key, make_seed, public_key
+from events.stream.nkeys import is_public_key, make_seed, public_key
+from events.wire.message import STREAM, subject_of
 
 NATS = Path(__file__).parent
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")

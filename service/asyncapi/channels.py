@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from events import checkpoint, message
+from events.proof import checkpoint
+from events.wire import message
 from service.asyncapi.examples import MERCHANT_ID
 from service.asyncapi.messages import (
     Message,

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from events.json_schemas import Plain
+from events.wire.json_schemas import Plain
 from service.asyncapi.channels import CHANNELS, PARAMETERS, Channel, all_messages
 from service.asyncapi.messages import Message
-from service.operation import JSON
+from service.body import JSON
 
 Part = dict[str, Any]
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from events.customer import Customer, Values
-from events.message import Message, Recorded, customer_message, event_name
+from events.wire.message import Message, Recorded, customer_message, event_name
 from projections.billing_terms import CHARGE_EVENTS, INVOICE_EVENTS, SPECVERSION, STRUCTURED
-from service.demo_payments import Happening, charge_life, invoice_life
+from service.demo.payments import Happening, charge_life, invoice_life
 from service.openapi.examples import CREATE_JOHN, ID, JOHN_PATCHED
 
 MERCHANT_ID = "mer_01jd4q8w9zexampxexampxe001"

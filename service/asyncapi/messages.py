@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from events.checkpoint_models import Checkpoint
-from events.wire_models import EVENTS, Headers
+from events.wire.checkpoint_models import Checkpoint
+from events.wire.wire_models import EVENTS, Headers
 from projections.billing_models import (
     ENVELOPES,
     BinaryChargeHeaders,
@@ -25,8 +25,8 @@ from projections.billing_models import (
 )
 from projections.billing_terms import CHARGE_EVENTS, INVOICE_EVENTS, STRUCTURED
 from service.asyncapi.examples import Example, binary, customer_examples, payment_examples, structured
+from service.body import JSON
 from service.openapi.examples import LEDGER
-from service.operation import JSON
 
 
 class Message(NamedTuple):

@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from events.checkpoint import Checkpoint
-from events.checkpointing import publish as publish_checkpoint
-from events.checkpointing import sign_ledger
 from events.database import Database
 from events.errors import LedgerBroken
-from events.jetstream import JetStream
 from events.key_checks import check_master_keys
 from events.ledgers import each_ledger
 from events.master_keys import MasterKeys
+from events.proof.checkpoint import Checkpoint
+from events.proof.checkpointing import publish as publish_checkpoint
+from events.proof.checkpointing import sign_ledger
 from events.signing import public_key, write_public_key
+from events.stream.jetstream import JetStream
 from service.cli.options import DataDir, MerchantId, ToFile
 from service.cli.running import run
 from service.cli.verify import counted

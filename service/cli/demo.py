@@ -19,9 +19,9 @@ from rich.text import Text
 
 from service.cli.options import DataDir
 from service.cli.running import run_until_signal
-from service.data_directory import Announcement
-from service.demo_load import Load
-from service.demo_run import Plan, find_running, run_demo
+from service.demo.load import Load
+from service.demo.run import Plan, find_running, run_demo
+from service.embedded.data_directory import Announcement
 from service.settings import load_settings
 
 Rate = Annotated[float, typer.Option(min=0.1, max=1000, help="Charge and invoice events a second.")]

@@ -22,14 +22,14 @@ from events.erasure import Certificate, are_erased
 from events.key_checks import check_master_keys
 from events.store import EventStore
 from service.api_error import ApiError
+from service.audit.erasing import Eraser, Request
+from service.audit.erasure_list import Cut, ErasureList, cut_line, open_list, read_list
 from service.cli.asking import confirm
 from service.cli.options import DataDir, Yes
 from service.cli.running import run
 from service.clock import new_command_id, new_request_id
-from service.data_directory import DataDirectory
 from service.databases import find_database, named_database
-from service.erasing import Eraser, Request
-from service.erasure_list import Cut, ErasureList, cut_line, open_list, read_list
+from service.embedded.data_directory import DataDirectory
 from service.errors import StartupError
 from service.master_key import load_master_keys
 from service.settings import Settings, load_settings

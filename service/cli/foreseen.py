@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from events.errors import BrokerError, MigrationError, StoreError
-from service.data_directory import DataDirectoryError
-from service.demo_load import DemoError
-from service.embedded import EmbeddedPostgresError
+from service.demo.load import DemoError
+from service.embedded.data_directory import DataDirectoryError
+from service.embedded.nats_program import EmbeddedNatsError
+from service.embedded.postgres import EmbeddedPostgresError
 from service.errors import StartupError
-from service.nats_program import EmbeddedNatsError
 from service.settings import SettingsError
 
 FORESEEN = (

@@ -16,12 +16,12 @@ from rich.text import Text
 
 from events.history import History, open_history
 from events.strict_json import shown
+from service.audit.history_items import history_items
 from service.cli.options import CustomerId, DataDir, OwnerId
 from service.cli.owners import check_customer_id, owner_of
 from service.cli.running import run
 from service.cli.tables import WIDTH
 from service.databases import find_database
-from service.history_items import history_items
 from service.master_key import load_master_keys
 from service.settings import Settings, load_settings
 

@@ -10,8 +10,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from events.checkpoint import Checkpoint, read_checkpoint
 from events.errors import CheckpointUnreadable
+from events.proof.checkpoint import Checkpoint, read_checkpoint
 from service.errors import StartupError
 
 KeptFile = Annotated[

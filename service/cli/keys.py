@@ -17,8 +17,8 @@ from service.cli.running import run
 from service.cli.tables import moment, show
 from service.databases import find_database
 from service.errors import StartupError
+from service.http.rate_limit import DEFAULT_RATE, HIGHEST_RATE
 from service.master_key import load_master_keys
-from service.rate_limit import DEFAULT_RATE, HIGHEST_RATE
 from service.settings import Settings, load_settings
 
 app = typer.Typer(help="Create, list, limit and revoke API keys; renew the master key.", no_args_is_help=True)

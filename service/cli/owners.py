@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from events.database import Database
-from events.history_proof import merchants_of
 from events.ids import CUSTOMER_PREFIX, is_id
+from events.proof.history_proof import merchants_of
 from events.strict_json import shown
 from service.errors import StartupError
 

@@ -7,11 +7,11 @@ import asyncio
 import typer
 
 from events.key_checks import prove_master_keys
+from service.audit.erasure_list import prove_erasures
 from service.beside import beside
 from service.cli.options import DataDir
 from service.cli.running import run_until_signal
 from service.databases import find_database, find_nats
-from service.erasure_list import prove_erasures
 from service.logs import configure_logs
 from service.master_key import load_master_keys
 from service.projecting import run_projections

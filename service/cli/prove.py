@@ -7,11 +7,11 @@ from pathlib import Path
 import orjson
 import typer
 
-from events.checkpoint import Checkpoint
 from events.database import Database
-from events.history_proof import Proof, prove_history
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
+from events.proof.checkpoint import Checkpoint
+from events.proof.history_proof import Proof, prove_history
 from service.cli.kept import KeptFile, read_kept
 from service.cli.options import CustomerId, DataDir, OwnerId, ToFile
 from service.cli.owners import owner_of

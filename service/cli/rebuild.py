@@ -16,8 +16,8 @@ from events.ledgers import count_events
 from events.memory import settle_memory
 from events.replay import Tell
 from projections.queries import INBOX_SIZE
-from projections.rebuild_billing import rebuild_billing
-from projections.rebuild_customers import rebuild_customers
+from projections.rebuild.rebuild_billing import rebuild_billing
+from projections.rebuild.rebuild_customers import rebuild_customers
 from service.cli.options import DataDir
 from service.cli.progress import progress
 from service.cli.running import run

@@ -6,14 +6,14 @@ import asyncio
 
 import typer
 
-from events.checkpointing import run_checkpoints
 from events.key_checks import prove_master_keys
-from events.relay import run_relay
+from events.proof.checkpointing import run_checkpoints
+from events.stream.relay import run_relay
+from service.audit.erasure_list import prove_erasures
 from service.beside import beside
 from service.cli.options import DataDir
 from service.cli.running import run_until_signal
 from service.databases import find_database, find_nats
-from service.erasure_list import prove_erasures
 from service.errors import StartupError
 from service.logs import configure_logs
 from service.master_key import load_master_keys

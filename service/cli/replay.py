@@ -16,7 +16,8 @@ from events.key_checks import check_master_keys
 from events.ledgers import count_events
 from events.mapper import from_microseconds
 from events.memory import settle_memory
-from events.message import rfc3339
+from events.wire.message import rfc3339
+from service.audit.replaying import Outcome, Selection, compare_customers, write_customers
 from service.cli.options import DataDir, ToFile
 from service.cli.owners import check_customer_id, owner_of
 from service.cli.progress import progress
@@ -28,7 +29,6 @@ from service.errors import StartupError
 from service.master_key import load_master_keys
 from service.merchants import find_merchant
 from service.moments import read_moment
-from service.replaying import Outcome, Selection, compare_customers, write_customers
 from service.settings import Settings, load_settings
 
 CONNECTIONS = 3

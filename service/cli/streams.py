@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from events.broker import Broker
-from events.jetstream import JetStream
+from events.stream.broker import Broker
+from events.stream.jetstream import JetStream
 from service.cli.options import DataDir
 from service.cli.running import run
 from service.databases import find_nats

@@ -10,7 +10,7 @@ import typer
 
 from service.cli.options import DataDir, Host, Port
 from service.cli.running import run_until_signal
-from service.data_directory import Announcement
+from service.embedded.data_directory import Announcement
 from service.logs import configure_logs
 from service.settings import load_settings
 from service.up import run_up

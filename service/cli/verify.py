@@ -16,12 +16,12 @@ from typing import Annotated
 import orjson
 import typer
 
-from events.audit import Tell, verify_ledger
-from events.checkpoint import Checkpoint, read_public_key
 from events.database import Database
 from events.ledgers import count_events, each_ledger
+from events.proof.audit import Tell, verify_ledger
+from events.proof.checkpoint import Checkpoint, read_public_key
+from events.proof.verification import Finding
 from events.signing import public_keys
-from events.verification import Finding
 from service.cli.foreseen import FORESEEN
 from service.cli.kept import Kept, KeptFile, read_kept
 from service.cli.options import DataDir, MerchantId

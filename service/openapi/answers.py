@@ -11,10 +11,18 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
-from events import checkpoint_models, customer_models, patterns
-from events.checkpoint_models import Epoch, Hash, Microseconds, PublicKey
-from events.customer_models import CustomerId, CustomerObject, Seconds
-from events.wire_models import ActorId, CustomerIds, Event, Position, PreviousAttributes, Timestamp, Version
+from events.wire import checkpoint_models, customer_models, patterns
+from events.wire.checkpoint_models import Epoch, Hash, Microseconds, PublicKey
+from events.wire.customer_models import CustomerId, CustomerObject, Seconds
+from events.wire.wire_models import (
+    ActorId,
+    CustomerIds,
+    Event,
+    Position,
+    PreviousAttributes,
+    Timestamp,
+    Version,
+)
 from projections.customer_list import MOST_COUNTED
 from service.openapi.examples import (
     BATCH_RESULTS,

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from service.api_error import ApiError, error_body, phrase
+from service.body import JSON, Body
 from service.openapi.examples import REFUSALS, REQUEST_ID
 from service.openapi.headers import (
     OF_ANSWERS,
@@ -25,7 +26,7 @@ from service.openapi.headers import (
 )
 from service.openapi.refusals import OF_EVERY_ROUTE, Errors, by_status, refusals
 from service.openapi.schemas import Schemas
-from service.operation import JSON, About, Answer, Body, OpenRoute, Operation
+from service.operation import About, Answer, OpenRoute, Operation
 
 Part = dict[str, Any]
 

@@ -18,8 +18,9 @@ import orjson
 from aiohttp import web
 
 from service.asyncapi import document as asyncapi
+from service.body import JSON
 from service.openapi.document import document
-from service.operation import JSON, OpenRoute, Operation
+from service.operation import OpenRoute, Operation
 from service.preconditions import matches_if_none_match
 
 POLICY = (

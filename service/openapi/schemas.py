@@ -11,8 +11,8 @@ from typing import Any, get_args, is_typeddict
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, JsonSchemaValue
 
-from events.customer_models import CUSTOMER_ID
-from events.json_schemas import Plain
+from events.wire.customer_models import CUSTOMER_ID
+from events.wire.json_schemas import Plain
 from service.openapi.answers import Refusal
 from service.openapi.examples import ID
 from service.operation import OpenRoute, Operation

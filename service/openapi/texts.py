@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.body import EVENT_STREAM
 from service.errors import CustomerErased, CustomerTooLarge, DuplicateEmail, InvalidCursor, ProjectionLagging
 from service.openapi.answers import (
     Batch,
@@ -32,7 +33,7 @@ from service.openapi.examples import (
     PATCH_JOHN,
     TOMBSTONE,
 )
-from service.operation import EVENT_STREAM, About, Answer
+from service.operation import About, Answer
 
 TRACING = ("X-Correlation-Id", "traceparent")
 PAGE_HEADERS = ("Cache-Control", "ETag")

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from service.projecting import run_projections
 from tests.support.api import RunningApi, running_api
 from tests.support.databases import TestDatabase, fresh_database

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from service.settings import Settings
-from tests.support.api import Client, RunningApi, client_session, operating, running_api, serving
+from tests.support.api import Answer, Client, RunningApi, client_session, operating, running_api, serving
 from tests.support.databases import TestDatabase
 from tests.support.streams import ACCEPT, streaming
 
@@ -199,11 +199,18 @@ async def test_when_the_history_ends_before_its_place_the_stream_ends(api: Runni
     assert answer.refusal() == (400, "invalid_cursor")
 
 
+async def answered(client: Client, path: str) -> Answer:
+    """What is answered once the store is there; a read that was under way when it went is 503."""
+    while (answer := await client.request("GET", path)).status == 503:
+        pass
+    return answer
+
+
 async def test_lost_connections_to_the_database_are_waited_out(database: TestDatabase) -> None:
     async with running_api(database) as api, streaming(api.client) as stream:
         await api.client.created()
         await stream.take(1)
-        waiting = asyncio.create_task(api.client.request("GET", "/v1/events?after=1&wait=30"))
+        waiting = asyncio.create_task(answered(api.client, "/v1/events?after=1&wait=30"))
         await api.operator.select(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"

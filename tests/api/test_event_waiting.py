@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
 
-from service import event_stream
 from service.api_keys import revoke_key
 from service.auth import REMEMBERED_SECONDS, Authenticator
+from service.feed import event_stream
 from service.merchants import deactivate_merchant
 from service.routes import make_app
 from service.services import open_services

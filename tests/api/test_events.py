@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from service.event_parameters import TOPICS
+from service.feed.event_parameters import TOPICS
 from tests.support.api import Answer, Client, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.json_gate import canonical
+from service.http.json_gate import canonical
 from tests.support.api import JOHN, Answer, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from events.checkpoint import read_checkpoint
-from events.checkpointing import sign_ledger
 from events.ledger import first_hash
+from events.proof.checkpoint import read_checkpoint
+from events.proof.checkpointing import sign_ledger
 from events.signing import public_key, write_public_key
 from tests.support.api import RunningApi
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from service.rate_limit import DEFAULT_RATE, LEAST_BURST
+from service.http.rate_limit import DEFAULT_RATE, LEAST_BURST
 from tests.support.api import READ_WRITE, Answer, Client, RunningApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

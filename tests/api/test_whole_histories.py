@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events.customer import MEMBERS
-from events.message import event_name
+from events.wire.message import event_name
 from service.api_keys import SCOPES
-from service.embedded import EmbeddedPostgres
-from service.replaying import Outcome, Selection, compare_customers, write_customers
+from service.audit.replaying import Outcome, Selection, compare_customers, write_customers
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.api import Answer, Client, RunningApi, running_api
 from tests.support.asking import creations, patches
 from tests.support.databases import fresh_database

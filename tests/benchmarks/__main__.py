@@ -21,8 +21,8 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from service.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
+from service.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from tests.benchmarks import (
     batch,
     delivered,

@@ -6,12 +6,13 @@ Comes in: an EmbeddedNats. Goes out: its URL, without streams, and how far strea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import nats
 import orjson
 
-from service.nats_program import EmbeddedNatsError
+from service.embedded.nats_program import EmbeddedNatsError
 from tests.benchmarks.errors import BenchmarkFailed
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     import psutil
     from nats.aio.client import Client
 
-REQUEST_SECONDS = 10
+REQUEST_SECONDS = 1
+ATTEMPTS = 20
 NOT_FOUND = 404
 
 
@@ -87,12 +89,18 @@ class Broker:
         return "error" not in orjson.loads(answer.data)
 
     async def _api(self, operation: str) -> dict[str, Any]:
-        client = self._client or await self._start()
-        answer = await client.request(f"$JS.API.{operation}", b"", timeout=REQUEST_SECONDS)
-        content: dict[str, Any] = orjson.loads(answer.data)
+        content: dict[str, Any] = orjson.loads(await self._answer(f"$JS.API.{operation}"))
         if content.get("error", {}).get("code", NOT_FOUND) != NOT_FOUND:
             raise BenchmarkFailed(f"NATS refused {operation}: {content['error']['description']}")
         return content
+
+    async def _answer(self, subject: str) -> bytes:
+        """Ask until somebody answers: a cluster's stream does not while it has no leader."""
+        client = self._client or await self._start()
+        for _ in range(ATTEMPTS):
+            with contextlib.suppress(nats.errors.TimeoutError):
+                return (await client.request(subject, b"", timeout=REQUEST_SECONDS)).data
+        raise BenchmarkFailed(f"NATS did not answer {subject} within {ATTEMPTS * REQUEST_SECONDS} s")
 
     async def _start(self) -> Client:
         try:

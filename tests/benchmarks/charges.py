@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import orjson
 
-from events.jetstream import JetStream
+from events.stream.jetstream import JetStream
 from service.projecting import ensure_billing_streams
 from tests.benchmarks.backlog import Known
 

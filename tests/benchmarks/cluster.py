@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from service.nats_program import program, quoted
+from service.embedded.nats_program import program, quoted
 from tests.benchmarks.broker import Broker
 from tests.benchmarks.processes import free_port, running, says
 from tests.benchmarks.waiting import until

@@ -18,7 +18,7 @@ from tests.benchmarks.errors import BenchmarkFailed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from service.embedded import EmbeddedPostgres
+    from service.embedded.postgres import EmbeddedPostgres
 
 SUPERUSER = "postgres"
 COMMITS_TIMED = 200

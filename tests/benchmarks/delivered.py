@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import nats
 from nats.js.api import DeliverPolicy
 
-from events.message import STREAM, SUBJECTS
+from events.wire.message import STREAM, SUBJECTS
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.errors import BenchmarkFailed
 from tests.benchmarks.ours import ours, working

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
-from events.jetstream import JetStream
+from events.stream.jetstream import JetStream
 from service.projecting import ensure_billing_streams
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.ours import working

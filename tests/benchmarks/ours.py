@@ -16,8 +16,8 @@ from events.database import Database
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
 from service.api_keys import create_key
+from service.http.rate_limit import HIGHEST_RATE
 from service.merchants import create_merchant
-from service.rate_limit import HIGHEST_RATE
 from service.schema import migrate
 from tests.benchmarks.contenders import OURS, Contender
 from tests.benchmarks.database import Databases

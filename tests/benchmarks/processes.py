@@ -127,7 +127,7 @@ def says(word: str, log: Path) -> IsReady:
     """Ready when this word stands in the log."""
 
     async def is_ready() -> bool:
-        return word in tail(log)
+        return word in await asyncio.to_thread(log.read_text, errors="replace")
 
     return is_ready
 

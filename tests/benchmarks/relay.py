@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 
-from events.message import STREAM
+from events.wire.message import STREAM
 from tests.benchmarks.backlog import fill
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.broker import Broker

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from deploy.make_secrets import make_secrets
 from events.master_keys import MasterKeys
 from service.cli.commands import app
-from service.embedded import programs
-from service.nats_program import program
+from service.embedded.nats_program import program
+from service.embedded.postgres import programs
 from service.settings import PREFIX, Settings, load_settings
 from tests.support.databases import TestDatabase
 

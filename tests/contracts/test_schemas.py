@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from events import message, wire_schemas
-from events.json_schemas import schema_of
-from events.schema_files import MAJOR, file_of, published_names, read_schema, revisions, write_schemas
+from events.wire import message, wire_schemas
+from events.wire.json_schemas import schema_of
+from events.wire.schema_files import MAJOR, file_of, published_names, read_schema, revisions, write_schemas
 from projections import billing_schemas
 from tests.support.schema_compatibility import breaks_readers, breaks_senders
 

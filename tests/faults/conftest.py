@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.database_proxy import DatabaseProxy, database_proxy
 from tests.support.databases import TestDatabase
 from tests.support.deployment import Deployment, deployed

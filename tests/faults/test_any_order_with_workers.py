@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 
 import pytest
 
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import fresh_database
 from tests.support.deployment import Deployment, deployed
 from tests.support.ledger import check_ledger

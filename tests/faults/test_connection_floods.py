@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from service.connections import room_for_connections
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
+from service.http.connections import room_for_connections
 from tests.support.api import Client
 from tests.support.databases import fresh_database
 from tests.support.deployment import Deployment, deployed

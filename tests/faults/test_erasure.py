@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from service.embedded import EmbeddedPostgres
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.api import Client
 from tests.support.canary import CHANGED, PERSON, columns, found_in, readable, texts
 from tests.support.databases import TestDatabase

@@ -16,7 +16,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.api import Answer, Client
 from tests.support.databases import fresh_database
 from tests.support.deployment import Deployment, deployed

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 import events
-from events.jetstream import JetStream
-from events.message import STREAM
-from service.embedded import EmbeddedPostgres
-from service.embedded_nats import EmbeddedNats
+from events.stream.jetstream import JetStream
+from events.wire.message import STREAM
+from service.embedded.nats import EmbeddedNats
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase
 from tests.support.nats_servers import raw_jetstream

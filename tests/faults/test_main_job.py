@@ -22,8 +22,8 @@ import orjson
 import psutil
 import pytest
 
-from events.message import STREAM
-from service.data_directory import Announcement
+from events.wire.message import STREAM
+from service.embedded.data_directory import Announcement
 from tests.support.api import Client, client_session
 from tests.support.ledger import check_ledger
 from tests.support.nats_servers import raw_jetstream

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
 from tests.support.api import Client
 from tests.support.databases import TestDatabase
 from tests.support.deployment import Deployment, deployed

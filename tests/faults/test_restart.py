@@ -9,7 +9,7 @@ from typing import Literal
 import asyncpg
 import pytest
 
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import TestDatabase, fresh_database, make_template
 from tests.support.deployment import Deployment, deployed
 from tests.support.directories import short_directory

@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 import orjson
 import pytest
 
-from events.jetstream import JetStream
+from events.stream.jetstream import JetStream
 from projections.delivery import Delivery
-from service.embedded import EmbeddedPostgres
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
+from service.embedded.postgres import EmbeddedPostgres
 from service.projecting import ensure_billing_streams
 from tests.support.api import Client, client_session, operating
 from tests.support.billing import charge

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from events.master_keys import MasterKeys
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.store import M1, M2, M3, Appender, Store, connected, make_merchants, opened_store
 from tests.support.terminal import CommandLine

@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator, Callable, Iterable
 import pytest
 import pytest_asyncio
 
-from events import ledger_reading, verification
-from events.audit import verify_ledger
-from events.checkpoint import Checkpoint, sign
 from events.errors import LedgerBroken, LedgerUnknown
 from events.master_keys import MasterKeys
-from events.merkle import Tree
+from events.proof import ledger_reading, verification
+from events.proof.audit import verify_ledger
+from events.proof.checkpoint import Checkpoint, sign
+from events.proof.merkle import Tree
+from events.proof.verification import LedgerRow, Place
 from events.signing import public_keys
-from events.verification import LedgerRow, Place
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.auditing import (
     KEEP,
     LEDGER,

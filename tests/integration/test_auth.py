@@ -14,12 +14,12 @@ from events.master_keys import MasterKeys
 from events.statements import Statement
 from service.api_keys import ApiKey, create_key, limit_key, revoke_key
 from service.auth import REMEMBERED_SECONDS, Authenticator, Caller
-from service.client_address import parse_address
 from service.errors import Forbidden, MerchantInactive, Unauthorized
+from service.http.client_address import parse_address
+from service.http.rate_limit import DEFAULT_RATE
 from service.key_format import make_key
 from service.merchants import create_merchant, deactivate_merchant
 from service.queries import FIND_KEY
-from service.rate_limit import DEFAULT_RATE
 from tests.support.cases import MERCHANT
 from tests.support.databases import TestDatabase
 

@@ -18,7 +18,7 @@ from events.errors import StoreError
 from projections import billing
 from projections.delivery import Delivery
 from projections.stats import Stats, plain, stats_members, stats_of
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from service.merchants import create_merchant
 from tests.support.billing import (
     Billing,

@@ -16,7 +16,7 @@ from events.master_keys import MasterKeys
 from projections.billing_terms import CHARGE_EVENTS, INVOICE_EVENTS
 from projections.stats import plain, stats_of
 from projections.worker import run_worker
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
 from service.projecting import BILLING_STREAMS, works
 from tests.support.billing import Billing, charge, invoice, opened_billing
 from tests.support.databases import TestDatabase

@@ -11,16 +11,16 @@ import nats
 import pytest
 from nats.aio.subscription import Subscription
 
-from events import checkpointing, ledger_reading
-from events.checkpoint import Checkpoint, read_checkpoint
-from events.checkpoint_models import Checkpoint as CheckpointModel
-from events.checkpointing import run_checkpoints, sign_and_publish, sign_ledger
 from events.errors import LedgerBroken
 from events.master_keys import MasterKeys
-from events.merkle import Tree, nodes_over
+from events.proof import checkpointing, ledger_reading
+from events.proof.checkpoint import Checkpoint, read_checkpoint
+from events.proof.checkpointing import run_checkpoints, sign_and_publish, sign_ledger
+from events.proof.merkle import Tree, nodes_over
+from events.proof.verification import leaf_of
 from events.signing import public_key
-from events.verification import leaf_of
-from service.embedded_nats import EmbeddedNats
+from events.wire.checkpoint_models import Checkpoint as CheckpointModel
+from service.embedded.nats import EmbeddedNats
 from tests.support.auditing import COLUMNS, KEEP, RESTORE, fill, findings_against, forge, signed
 from tests.support.store import C1, M1, M2, M3, Appender, Store, changing, creating
 from tests.support.wire import check_against

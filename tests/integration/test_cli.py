@@ -10,8 +10,8 @@ import pytest
 
 from events.master_keys import MasterKeys
 from service.cli import main
-from service.data_directory import Announcement, DataDirectory
-from service.embedded import EmbeddedPostgres
+from service.embedded.data_directory import Announcement, DataDirectory
+from service.embedded.postgres import EmbeddedPostgres
 from service.key_format import parse_key_text
 from service.settings import PREFIX
 from tests.support.databases import TestDatabase

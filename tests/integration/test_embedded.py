@@ -12,7 +12,7 @@ import asyncpg
 import psutil
 import pytest
 
-from service.embedded import EmbeddedPostgres, EmbeddedPostgresError, socket_directory
+from service.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError, socket_directory
 from tests.support.directories import short_directory
 
 SMALL = {"fsync": "off", "shared_buffers": "16MB"}

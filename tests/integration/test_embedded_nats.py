@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.embedded_nats import EmbeddedNats
-from service.nats_program import EmbeddedNatsError, greeting, quoted
+from service.embedded.nats import EmbeddedNats
+from service.embedded.nats_program import EmbeddedNatsError, greeting, quoted
 from tests.support.directories import short_directory
 from tests.support.nats_servers import VOLATILE, fresh_nats, raw_jetstream
 from tests.support.up import customers, customers_up
@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 START = """
 import sys
 from pathlib import Path
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
 EmbeddedNats(Path(sys.argv[1])).start()
 print("started", flush=True)
 sys.stdin.read()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from events.checkpointing import moved_ledgers, sign_and_publish
 from events.errors import LedgerBroken
-from events.history_proof import prove_history
-from service.embedded import EmbeddedPostgres
+from events.proof.checkpointing import moved_ledgers, sign_and_publish
+from events.proof.history_proof import prove_history
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.auditing import fill, findings_against, places, signed
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.restoring import KEYS

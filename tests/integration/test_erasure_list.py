@@ -15,8 +15,8 @@ import pytest
 from events.erasure import KIND
 from events.master_keys import MasterKeys
 from events.signing import is_signed, public_keys
-from service.embedded import EmbeddedPostgres
-from service.erasure_list import open_list, prove_erasures, read_list
+from service.audit.erasure_list import open_list, prove_erasures, read_list
+from service.embedded.postgres import EmbeddedPostgres
 from service.errors import StartupError
 from service.settings import Settings
 from tests.support.api import Client, Operator, client_session, operating, serving

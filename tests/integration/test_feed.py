@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from events.database import Row
 from events.feed import LOOKED_THROUGH, STATE_BYTES, Feed, Head, Item
 from events.heads import Heads
-from events.message import subject_of
 from events.queries import ERASED_AMONG, FEED_PAGE
 from events.statements import Statement
+from events.wire.message import subject_of
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase
 from tests.support.relaying import Relaying, own_nats

@@ -12,12 +12,12 @@ import pytest
 
 from events.customer_key import CustomerKey
 from events.errors import StoreError
-from projections.filling import Filled, Stretch
-from projections.filling_process import FillingProcess
 from projections.parking import list_parked
-from projections.rebuild_customers import rebuild_customers
-from projections.shadows import shadows_of
-from service.erasing import Eraser, Request
+from projections.rebuild.filling import Filled, Stretch
+from projections.rebuild.filling_process import FillingProcess
+from projections.rebuild.rebuild_customers import rebuild_customers
+from projections.rebuild.shadows import shadows_of
+from service.audit.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import run_sql
 from tests.support.read_models import check_read_model, read_model
@@ -34,9 +34,9 @@ PATIENCE_SECONDS = 20
 @pytest.fixture(autouse=True)
 def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if there were very many events."""
-    monkeypatch.setattr("projections.rebuild_customers.FEW", 0)
-    monkeypatch.setattr("projections.rebuild_customers.os.cpu_count", lambda: 2)
-    monkeypatch.setattr("projections.filling.STRETCH", 4)
+    monkeypatch.setattr("projections.rebuild.rebuild_customers.FEW", 0)
+    monkeypatch.setattr("projections.rebuild.rebuild_customers.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("projections.rebuild.filling.STRETCH", 4)
 
 
 def ignored(_: int) -> None:
@@ -45,7 +45,9 @@ def ignored(_: int) -> None:
 
 def children() -> list[psutil.Process]:
     """The processes that fill for us."""
-    return [one for one in psutil.Process().children() if "projections.filling_process" in one.cmdline()]
+    return [
+        one for one in psutil.Process().children() if "projections.rebuild.filling_process" in one.cmdline()
+    ]
 
 
 async def some_customers(store: Store) -> None:
@@ -120,7 +122,7 @@ async def test_a_process_that_is_killed_ends_the_rebuild_and_nothing_is_swapped(
 
 async def test_a_process_whose_parent_is_gone_ends_by_itself(store: Store) -> None:
     await some_customers(store)
-    command = (sys.executable, "-m", "projections.filling_process")
+    command = (sys.executable, "-m", "projections.rebuild.filling_process")
     async with connected(store.admin_url) as other, other.transaction():
         await other.execute("LOCK TABLE events.customer_events")
         process = await create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from events.customer import Customer
-from events.message import subject_of
+from events.wire.message import subject_of
 from projections import customers
 from projections.customers import apply_messages, forget_customer
 from projections.delivery import Delivery

@@ -10,9 +10,9 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from events.message import STREAM
+from events.wire.message import STREAM
 from projections.delivery import Delivery
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase
 from tests.support.nats_servers import raw_jetstream

@@ -16,8 +16,8 @@ import pytest
 
 from events.command import Append
 from events.errors import LedgerBroken
-from events.history_proof import prove_history
 from events.master_keys import MasterKeys
+from events.proof.history_proof import prove_history
 from events.sealing import DataKey
 from events.signing import public_key
 from tests.support.auditing import fill, forge, signed

@@ -19,7 +19,7 @@ import pytest_asyncio
 import events.lanes
 from events.command import Outcome
 from events.errors import StoreUnavailable
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.cases import ACME, JOHN
 from tests.support.database_proxy import DatabaseProxy, database_proxy
 from tests.support.databases import TestDatabase, run_sql

@@ -28,7 +28,7 @@ from projections.customer_list import (
     Span,
 )
 from projections.search_terms import WantedTerms, terms_of, wanted_terms
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import TestDatabase, fresh_database, run_sql
 from tests.support.store import M1, M2
 

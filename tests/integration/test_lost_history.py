@@ -10,10 +10,10 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from events.message import STREAM
 from events.queries import RAISE_EPOCHS
+from events.wire.message import STREAM
 from projections.delivery import Delivery
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase, run_sql
 from tests.support.nats_servers import raw_jetstream

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from events.errors import MigrationError, StoreUnavailable
 from events.migrations import apply_migrations, find_migrations
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from service.schema import FOLDERS, migrate
 from tests.support.databases import TestDatabase, fresh_database, run_sql
 from tests.support.store import connected

@@ -12,9 +12,9 @@ import pytest_asyncio
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from events.broker import Broker
-from events.jetstream import JetStream
-from events.message import STREAM, subject_of
+from events.stream.broker import Broker
+from events.stream.jetstream import JetStream
+from events.wire.message import STREAM, subject_of
 from tests.support.directories import short_directory
 from tests.support.nats_accounts import Guarded, connected, guarded_nats
 from tests.support.nats_requests import ANSWER_SECONDS, CREATE, NEXT, consumer, is_answered, make_all

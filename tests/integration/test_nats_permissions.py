@@ -8,12 +8,12 @@ import pytest
 import pytest_asyncio
 from nats.errors import Error as NatsError
 
-from events.broker import Broker
 from events.errors import BrokerUnavailable
-from events.jetstream import JetStream
-from events.message import STREAM, subject_of
-from events.nkeys import make_seed
 from events.randomness import random_bytes
+from events.stream.broker import Broker
+from events.stream.jetstream import JetStream
+from events.stream.nkeys import make_seed
+from events.wire.message import STREAM, subject_of
 from tests.support.directories import short_directory
 from tests.support.nats_accounts import Guarded, connected, guarded_nats
 from tests.support.nats_requests import CONSUMERS, CREATE, NEXT, answered, is_answered, make_all, requests

@@ -13,9 +13,9 @@ from nats.aio.client import Client
 from deploy.make_secrets import USERS, make_secrets
 from deploy.nats.add_subscriber import OURS, NotAdded, add_subscriber
 from events.errors import BrokerUnavailable
-from events.jetstream import JetStream
-from events.message import STREAM, subject_of
-from events.nkeys import make_seed, public_key
+from events.stream.jetstream import JetStream
+from events.stream.nkeys import make_seed, public_key
+from events.wire.message import STREAM, subject_of
 from tests.support.api import Client as ApiClient
 from tests.support.billing import charge
 from tests.support.databases import TestDatabase

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from events.broker import Broker
 from events.errors import BrokerUnavailable
-from events.jetstream import JetStream
+from events.stream.broker import Broker
+from events.stream.jetstream import JetStream
 from service.brokers import named_broker
 from service.errors import StartupError
 from service.settings import SettingsError, load_settings

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from events.sealing import DataKey
 from events.store import SNAPSHOT_EVERY
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.api import Client, Operator
 from tests.support.canary import CHANGED, PERSON, Columns, columns, found_in, readable, texts
 from tests.support.databases import fresh_database

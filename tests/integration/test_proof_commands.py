@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from events.checkpoint import read_checkpoint
 from events.master_keys import MasterKeys
+from events.proof.checkpoint import read_checkpoint
 from service.cli import main
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
 from service.settings import PREFIX
 from tests.support.auditing import fill, forge, forget_checkpoints
 from tests.support.databases import TestDatabase

@@ -61,7 +61,7 @@ from projections.queries import (
     ROWS_OF,
     STATS_OF,
 )
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import TestDatabase, fresh_database, run_sql
 from tests.support.store import (
     FINGERPRINT,

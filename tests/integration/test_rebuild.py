@@ -17,9 +17,9 @@ from events.statements import Statement
 from projections.customer_reader import CustomerReader
 from projections.parking import list_parked
 from projections.queries import BEGIN_REBUILD, MAKE_SHADOW
-from projections.rebuild_customers import rebuild_customers
-from projections.shadows import RebuildRefused, Shadows, drop_abandoned_shadows, shadows_of
-from service.erasing import Eraser, Request
+from projections.rebuild.rebuild_customers import rebuild_customers
+from projections.rebuild.shadows import RebuildRefused, Shadows, drop_abandoned_shadows, shadows_of
+from service.audit.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import run_sql
 from tests.support.read_models import check_read_model, read_model

@@ -11,8 +11,8 @@ import pytest
 
 from projections import billing
 from projections.delivery import Delivery
-from projections.rebuild_billing import rebuild_billing
-from projections.trying_again import patiently
+from projections.rebuild.rebuild_billing import rebuild_billing
+from projections.rebuild.trying_again import patiently
 from tests.support.billing import charge, delivered, invoice
 from tests.support.databases import run_sql
 from tests.support.store import C1, C2, C3, M1, M2, Store
@@ -61,7 +61,7 @@ async def tables(store: Store) -> dict[str, list[Any]]:
 async def test_what_is_counted_anew_is_what_was_counted(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.rebuild_billing.PAGE", 64)
+    monkeypatch.setattr("projections.rebuild.rebuild_billing.PAGE", 64)
     await apply(store, some_messages(300))
     before = await tables(store)
     assert before["customer_stats"]
@@ -83,7 +83,7 @@ async def test_totals_that_were_wrong_are_right_afterwards(store: Store) -> None
 
 
 async def test_what_arrives_meanwhile_counts_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.rebuild_billing.PAGE", 16)
+    monkeypatch.setattr("projections.rebuild.rebuild_billing.PAGE", 16)
     messages = some_messages(200)
     await apply(store, messages[:100])
     begun = asyncio.Event()

@@ -12,16 +12,16 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from events import reconciliation
 from events.database import Connection
 from events.errors import BatchRefused, MasterKeyMismatch
-from events.jetstream import FEW, JetStream
 from events.key_checks import check_master_keys
 from events.master_keys import MasterKeys
-from events.message import STREAM
 from events.queries import OUTBOX_PAGE
-from events.relay import SESSION, Relay, run_relay
-from events.stream_settings import StreamSettings
+from events.stream import reconciliation
+from events.stream.jetstream import FEW, JetStream
+from events.stream.relay import SESSION, Relay, run_relay
+from events.stream.settings import StreamSettings
+from events.wire.message import STREAM
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import TestDatabase, run_sql
 from tests.support.nats_servers import raw_jetstream

@@ -10,10 +10,10 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from events import relay as relay_module
-from events.jetstream import JetStream
-from events.message import STREAM, Recorded, subject_of, unreadable_message
 from events.queries import MARK_PUBLISHED, OUTBOX_PAGE
+from events.stream import relay as relay_module
+from events.stream.jetstream import JetStream
+from events.wire.message import STREAM, Recorded, subject_of, unreadable_message
 from tests.support.cases import ACME, JOHN
 from tests.support.nats_servers import raw_jetstream
 from tests.support.relaying import Relaying, own_nats
@@ -181,7 +181,7 @@ async def test_more_erasures_than_there_is_time_for_at_once_go_one_part_after_an
 async def test_a_customer_with_more_messages_than_are_deleted_at_once_loses_them_all(
     relaying: Relaying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("events.jetstream.ERASED_AT_ONCE", 2)
+    monkeypatch.setattr("events.stream.jetstream.ERASED_AT_ONCE", 2)
     await some_history(relaying.store)
     await relaying.run()
     await relaying.store.erase(C1)
@@ -210,7 +210,7 @@ async def cleaned(relaying: Relaying) -> int:
 async def test_what_a_relay_of_an_older_release_left_is_deleted_when_the_next_one_begins(
     relaying: Relaying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("events.cleaning.AT_ONCE", 1)
+    monkeypatch.setattr("events.stream.cleaning.AT_ONCE", 1)
     await some_history(relaying.store)
     await relaying.run()
     await relaying.store.erase(C1)

@@ -13,8 +13,8 @@ from events.customer_key import CustomerKey
 from events.ids import CUSTOMER_PREFIX, make_id
 from events.mapper import from_microseconds
 from events.master_keys import MasterKeys
-from events.message import rfc3339
-from service.erasing import Eraser, Request
+from events.wire.message import rfc3339
+from service.audit.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.databases import run_sql
 from tests.support.read_models import read_model
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("short_wait")
 @pytest.fixture
 def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read model that no worker brings forward need not be waited for."""
-    monkeypatch.setattr("service.replaying.FOLLOWS_SECONDS", 0.3)
+    monkeypatch.setattr("service.audit.replaying.FOLLOWS_SECONDS", 0.3)
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from events.jetstream import JetStream
 from events.master_keys import MasterKeys
-from events.message import STREAM
 from events.queries import RECORDED_UNTIL
-from events.stream_settings import StreamSettings
+from events.stream.jetstream import JetStream
+from events.stream.settings import StreamSettings
+from events.wire.message import STREAM
 from tests.support.auditing import forge
 from tests.support.cases import JOHN
 from tests.support.databases import TestDatabase

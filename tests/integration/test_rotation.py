@@ -14,7 +14,7 @@ from events.key_checks import check_master_keys, use_versions
 from events.master_keys import MasterKeys
 from events.queries import WRAPPED_KEYS_PAGE
 from events.rewrapping import api_keys_by_version, estimate_data_keys, rewrap
-from service.erasing import Eraser, Request
+from service.audit.erasing import Eraser, Request
 from tests.support.cases import ACME, JOHN
 from tests.support.commands import customers
 from tests.support.databases import TestDatabase, run_sql

@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 
 from deploy.subscriber.customer_events import HistoryChanged
-from service.embedded import EmbeddedPostgres
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import TestDatabase, fresh_database, run_sql
 from tests.support.relaying import own_nats
 from tests.support.subscriber import Publisher, positions, publishing, take

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.subscriber import customer_events
-from events.message import STREAM
+from events.wire.message import STREAM
 from projections.delivery import Delivery
 from tests.support.databases import TestDatabase
 from tests.support.nats_servers import raw_jetstream

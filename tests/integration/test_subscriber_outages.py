@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from deploy.subscriber import customer_events
 from deploy.subscriber.customer_events import HistoryChanged, Refused
-from events.message import STREAM
+from events.wire.message import STREAM
 from tests.support.databases import TestDatabase
 from tests.support.nats_servers import raw_jetstream
 from tests.support.relaying import own_nats

@@ -15,10 +15,10 @@ import pytest_asyncio
 
 from deploy.subscriber import customer_events
 from deploy.subscriber.customer_events import CustomerEvents
-from events.jetstream import _Client
-from events.message import STREAM
-from service.embedded_nats import EmbeddedNats
-from service.nats_program import greeting, program
+from events.stream.jetstream import _Client
+from events.wire.message import STREAM
+from service.embedded.nats import EmbeddedNats
+from service.embedded.nats_program import greeting, program
 from tests.support import nats_accounts
 from tests.support.api import client_session, operating
 from tests.support.databases import TestDatabase

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from events.master_keys import MasterKeys
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import TestDatabase
 from tests.support.up import call, customers, customers_up
 from tests.support.waiting import eventually

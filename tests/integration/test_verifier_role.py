@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from events.database import Database
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.auditing import fill, findings, signed
 from tests.support.databases import run_sql
 from tests.support.store import C1, M1, Connection, Store, connected

@@ -15,7 +15,7 @@ from events.statements import Statement
 from projections.delivery import Delivery
 from projections.parking import list_parked
 from projections.worker import Work, apply_batch, run_worker
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
 from tests.support.databases import TestDatabase
 from tests.support.nats_servers import raw_jetstream
 from tests.support.relaying import own_nats

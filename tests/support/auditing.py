@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from events.audit import verify_ledger
-from events.checkpoint import Checkpoint
-from events.checkpointing import sign_ledger
 from events.database import Database
 from events.ledger import first_hash, next_hash
 from events.ledgers import each_ledger
+from events.proof.audit import verify_ledger
+from events.proof.checkpoint import Checkpoint
+from events.proof.checkpointing import sign_ledger
+from events.proof.verification import Finding, leaf_of
 from events.signing import public_keys
-from events.verification import Finding, leaf_of
 from tests.support.cases import JOHN
 from tests.support.databases import run_sql
 from tests.support.store import C1, C2, C3, M1, M2, Store

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import APPLICATION_ROLE, TestDatabase
 from tests.support.directories import short_directory
 

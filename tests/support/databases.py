@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from service.schema import migrate
 
 APPLICATION_ROLE = "customers_app"

@@ -19,10 +19,10 @@ from nats.aio.client import Client
 
 from deploy.make_secrets import make_secrets
 from deploy.nats.add_subscriber import NATS, add_subscriber
-from events.broker import Broker
-from events.jetstream import _Client
-from service.embedded_nats import comes_about
-from service.nats_program import program
+from events.stream.broker import Broker
+from events.stream.jetstream import _Client
+from service.embedded.nats import comes_about
+from service.embedded.nats_program import program
 
 START_SECONDS = 30.0
 

@@ -12,9 +12,9 @@ import orjson
 from nats.aio.client import Client
 from nats.errors import NoRespondersError
 
-from events.jetstream import JetStream
-from events.message import STREAM, subject_of
-from events.stream_settings import StreamSettings
+from events.stream.jetstream import JetStream
+from events.stream.settings import StreamSettings
+from events.wire.message import STREAM, subject_of
 from service.projecting import BILLING_STREAMS, ensure_billing_streams
 from tests.support.nats_accounts import Guarded
 from tests.support.store import M1, M2

@@ -12,7 +12,7 @@ from pathlib import Path
 import nats
 from nats.js import JetStreamContext
 
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
 
 VOLATILE = "2m"  # nothing outlives the run, so nothing needs to reach the disk at once
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from service.embedded import EmbeddedPostgres
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.api import Client
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.deployment import Deployment, deployed

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from events.history_proof import prove_history
+from events.proof.history_proof import prove_history
 from tests.support.store import M1, Store
 
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "audit" / "verify_history.py"

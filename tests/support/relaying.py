@@ -16,13 +16,13 @@ import asyncpg
 
 from events.database import Connection
 from events.errors import BatchRefused
-from events.jetstream import JetStream
-from events.message import STREAM, SUBJECTS
-from events.relay import DEFAULTS, SESSION, Relay
-from events.stream_settings import StreamSettings
+from events.stream.jetstream import JetStream
+from events.stream.relay import DEFAULTS, SESSION, Relay
+from events.stream.settings import StreamSettings
 from events.supervision import PAUSE_SECONDS
+from events.wire.message import STREAM, SUBJECTS
 from projections.delivery import Delivery
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
 from tests.support.directories import short_directory
 from tests.support.nats_servers import fresh_nats, raw_jetstream
 from tests.support.store import Store

@@ -10,8 +10,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from events.master_keys import MasterKeys
-from service.embedded import EmbeddedPostgres
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.relaying import Relaying
 from tests.support.store import opened_store

@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema_rs
 from hypothesis import strategies as st
 
-from events.json_schemas import schema_of
+from events.wire.json_schemas import schema_of
 
 Schema = dict[str, Any]
 

@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from deploy.subscriber.customer_events import CustomerEvent, CustomerEvents
-from events.broker import Broker
-from events.message import STREAM
-from events.relay import run_relay
+from events.stream.broker import Broker
+from events.stream.relay import run_relay
+from events.wire.message import STREAM
 from service.app import run_api
-from service.embedded_nats import EmbeddedNats
+from service.embedded.nats import EmbeddedNats
 from service.settings import Settings
 from tests.support.api import LOOPBACK, Client, Operator, api_failed, client_session, operating
 from tests.support.databases import TestDatabase

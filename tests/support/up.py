@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
-from service.data_directory import Announcement
-from service.embedded import EmbeddedPostgres
-from service.embedded_nats import EmbeddedNats
+from service.embedded.data_directory import Announcement
+from service.embedded.nats import EmbeddedNats
+from service.embedded.postgres import EmbeddedPostgres
 from tests.support.waiting import eventually
 
 CUSTOMERS = (sys.executable, "-m", "service.cli")

@@ -14,8 +14,8 @@ import jsonschema_rs
 import orjson
 from typing_extensions import TypedDict
 
-from events.json_schemas import schema_of
-from events.wire_models import (
+from events.wire.json_schemas import schema_of
+from events.wire.wire_models import (
     EVENTS,
     ActorId,
     CustomerIds,

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from events.customer import Customer
-from events.message import event_name
+from events.wire.message import event_name
 from projections.billing_message import read_message
 from projections.billing_terms import CHARGE_EVENTS, INVOICE_EVENTS
 from projections.delivery import Delivery

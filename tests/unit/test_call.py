@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 
 from events.master_keys import MasterKeys
 from service.auth import Caller
+from service.body import JSON, MERGE_PATCH, Body
 from service.call import Call
 from service.errors import (
     ApiError,
@@ -24,9 +25,8 @@ from service.errors import (
     RateLimited,
     UnsupportedMediaType,
 )
+from service.http.rate_limit import Bucket
 from service.idempotency import Digests
-from service.operation import JSON, MERGE_PATCH, Body
-from service.rate_limit import Bucket
 from service.services import Services
 from tests.support.cases import MERCHANT
 

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from service.client_address import client_address
+from service.http.client_address import client_address
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")]
 PEER, PROXY, CLIENT = "198.51.100.7", "10.0.0.1", "192.0.2.5"

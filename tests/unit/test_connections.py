@@ -9,7 +9,7 @@ import pytest
 
 ASK = """
 import resource, sys
-from service.connections import room_for_connections
+from service.http.connections import room_for_connections
 soft, hard, wanted = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 print(room_for_connections(wanted), resource.getrlimit(resource.RLIMIT_NOFILE)[0])

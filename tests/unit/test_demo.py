@@ -11,9 +11,9 @@ import orjson
 import pytest
 
 from service.customer_input import parse_create, parse_patch
-from service.demo_payments import CHARGE_LIVES, Happening, charge_life, invoice_life
-from service.demo_people import invent_change, invent_customer
-from service.demo_totals import Totals
+from service.demo.payments import CHARGE_LIVES, Happening, charge_life, invoice_life
+from service.demo.people import invent_change, invent_customer
+from service.demo.totals import Totals
 
 MOMENT = datetime(2026, 11, 25, 12, 30, 0, 250_000, UTC)
 FINAL = {"COMPLETED", "EXPIRED", "UNDERPAID", "CANCELLED"}

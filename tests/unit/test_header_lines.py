@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from nats.aio.client import Client
 
-from events.frames import header_lines
+from events.stream.frames import header_lines
 
 lines = st.lists(
     st.one_of(st.binary(max_size=12), st.from_regex(rb"[A-Za-z-]{1,8}: ?[ -~]{0,8}", fullmatch=True)),

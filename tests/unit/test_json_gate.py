@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import ApiError, InvalidJson, InvalidRequest
-from service.json_gate import MAX_DEPTH, canonical, parse_object
+from service.http.json_gate import MAX_DEPTH, canonical, parse_object
 
 strings = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 scalars = st.none() | st.booleans() | st.integers(-(10**17), 10**17) | strings

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.merkle import (
+from events.proof.merkle import (
     STORED_LEVEL,
     Node,
     Tree,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from events.customer import MEMBERS
 from events.ledger import first_hash
-from events.message import Recorded, customer_message, previous_attributes, unreadable_message
+from events.wire.message import Recorded, customer_message, previous_attributes, unreadable_message
 from service.customer_input import apply_patch
 from tests.support.cases import CUSTOMER, MERCHANT
 from tests.support.wire import check_message

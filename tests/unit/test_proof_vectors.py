@@ -10,14 +10,14 @@ from typing import Any
 import orjson
 import pytest
 
-from events.checkpoint import Statement, read_checkpoint, sign
 from events.errors import CheckpointUnreadable
-from events.history_proof import event_members
 from events.ledger import first_hash
 from events.master_keys import MasterKeys
-from events.merkle import Tree, inclusion_proof, nodes_over
+from events.proof.checkpoint import Statement, read_checkpoint, sign
+from events.proof.history_proof import event_members
+from events.proof.merkle import Tree, inclusion_proof, nodes_over
+from events.proof.verification import LedgerRow, Place, beginning, follow, leaf_of
 from events.signing import public_key
-from events.verification import LedgerRow, Place, beginning, follow, leaf_of
 from service.openapi.examples import LEDGER
 from tests.support.proving import load_script
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import rate_limit
 from service.errors import RateLimited
-from service.rate_limit import LEAST_BURST, Bucket, RateLimits
+from service.http import rate_limit
+from service.http.rate_limit import LEAST_BURST, Bucket, RateLimits
 
 
 class Clock:

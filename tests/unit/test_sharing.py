@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from events.errors import StoreUnavailable
-from service.sharing import Shared
+from service.feed.sharing import Shared
 from tests.support.serve import comes_about
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.ledger import leaf_hash, next_hash
-from events.merkle import Tree
-from events.verification import Break, Finding, Place, beginning, follow
+from events.proof.merkle import Tree
+from events.proof.verification import Break, Finding, Place, beginning, follow
 
 MERCHANT = "mer_01jd4q8w9zexampxexampxe001"
 POSITION, TIME, CUSTOMER, VERSION, TOPIC, METADATA, STATE, HASH = range(8)

@@ -1,0 +1,1 @@
+"""What proves a ledger: its Merkle tree, signed checkpoints, and who verifies them."""

@@ -1,0 +1,1 @@
+"""Read models made anew beside the live ones."""

@@ -1,0 +1,1 @@
+"""The merchant that `customers up` begins with, and what `customers demo` does."""

@@ -1,0 +1,1 @@
+"""The PostgreSQL and the NATS that `customers up` brings along, and the directory they live in."""

@@ -1,0 +1,1 @@
+"""The event feed over HTTP: pages, waiting for the next event, Server-Sent Events."""

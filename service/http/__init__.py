@@ -1,0 +1,1 @@
+"""Connections and bodies: what holds for every client before anybody knows what it wants."""
