@@ -6,7 +6,8 @@ Out: the customer after it.
 The library's mapper and our event classes say what an event means, and read every event there is. What is
 stored in the form that is written now, which is nearly all, is read here straight from its state: to the same
 end, in little more than half the time. Whatever has another form (an earlier version of its class, a topic or
-a member that is not known here, a destroyed data key) is left to the library.
+a member that is not known here, a destroyed data key) is left to the library. The time in the state and the
+names of its members are not looked at: the ledger's time counts, and the values have their own names.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
+from eventsourcing.domain import EventSourcingError
 from eventsourcing.persistence import StoredEvent
+from eventsourcing.utils import TopicError
 
 from events.customer import MEMBERS, Customer
+from events.errors import EventUnreadable
 from events.mapper import from_microseconds, mapper_with, to_domain_event
 from events.sealing import DataKey
 
@@ -39,7 +43,15 @@ def advance(before: Customer | None, stored: Stored, data_key: DataKey | None) -
         if after is not None:
             return after
     event = StoredEvent(*stored[:4])
-    return to_domain_event(mapper_with(data_key), event, stored.recorded_at).mutate(before)
+    try:
+        return to_domain_event(mapper_with(data_key), event, stored.recorded_at).mutate(before)
+    except _MALFORMED as error:
+        what = f"{stored.topic} of {stored.customer_id} version {stored.version}"
+        raise EventUnreadable(f"{what} cannot be applied: {type(error).__name__}") from error
+
+
+_MALFORMED = (EventSourcingError, TopicError, AttributeError, TypeError, ValueError)
+"""What the library and our events raise of a state that lacks what it should have: one customer's trouble."""
 
 
 _EVENTS: dict[str, tuple[Any, frozenset[str]]] = {
@@ -54,6 +66,7 @@ _EVENTS: dict[str, tuple[Any, frozenset[str]]] = {
     Customer.Deleted.TOPIC: (Customer.Deleted, frozenset(("timestamp", "merchant_id"))),
 }
 """Events that are read straight, and the members of their states."""
+_TRANSCODED = frozenset(("_type_", "_data_"))
 _SEALED = frozenset(("merchant_id", "customer_id", "version", "blob"))
 
 
@@ -63,7 +76,7 @@ def _advance_straight(before: Customer | None, stored: Stored, data_key: DataKey
     if event_class is None or getattr(event_class, "class_version", 1) != 1:
         return None
     state = _loads(stored.state)
-    if type(state) is not dict or state.keys() != members:
+    if type(state) is not dict or state.keys() != members or type(state["merchant_id"]) is not str:
         return None
     moment = from_microseconds(stored.recorded_at)
     if event_class is Customer.Created:
@@ -105,9 +118,9 @@ _UNSET = dict.fromkeys(MEMBERS)
 def _sealed(state: dict[str, Any]) -> dict[str, Any] | None:
     """What the personal values are opened by; None if it is not written as expected."""
     personal: Any = state["personal"]
-    if type(personal) is not dict or personal.get("_type_") != "sealed":
+    if type(personal) is not dict or personal.keys() != _TRANSCODED or personal["_type_"] != "sealed":
         return None
-    sealed: Any = personal.get("_data_")
+    sealed: Any = personal["_data_"]
     if type(sealed) is not dict or sealed.keys() != _SEALED or type(sealed["blob"]) is not str:
         return None
     return sealed

@@ -8,6 +8,7 @@ what others may see on it start one of their own (tests/support/nats_servers.py)
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -22,6 +23,11 @@ from tests.support.nats_servers import fresh_nats
 
 # Nothing here outlives the run, so nothing needs to reach the disk.
 VOLATILE = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+
+
+def pytest_configure() -> None:
+    """Have programs that tests start hear Ctrl-C, also where a shell ignores it for this run (`… &`)."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,10 @@ Hash = Annotated[str, Field(pattern=patterns.whole(patterns.HASH))]
 
 
 class CustomerIds(TypedDict):
-    """All that is told of a customer whose values are not (any more) to be had: ignore it, or ask the API."""
+    """All that is told of a customer whose values are not (any more) to be had.
+
+    What you have of it is out of date: ask the API, or wait for its next event.
+    """
 
     id: CustomerId
     object: Literal["customer"]

@@ -16,10 +16,14 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+import nats.errors
 import pytest
 
-from tests.support.changing import Changes, changing, delete_stream, kill_nats
+from events.wire.message import STREAM
+from service.embedded.data_directory import Announcement
+from tests.support.changing import Changes, changing, kill_nats
 from tests.support.directories import short_directory
+from tests.support.nats_servers import raw_jetstream
 from tests.support.serve import comes_about
 from tests.support.up import clean_environment, customers_up
 
@@ -67,6 +71,19 @@ async def program(directory: Path) -> AsyncIterator[asyncio.subprocess.Process]:
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def delete_stream(where: Announcement) -> None:
+    """The relay makes it again, and fills it."""
+
+    async def is_deleted() -> bool:
+        try:
+            async with raw_jetstream(where.nats_url or "") as stream:
+                return await stream.delete_stream(STREAM)
+        except (OSError, nats.errors.Error):
+            return False
+
+    await comes_about(is_deleted, what="the end of the stream")
 
 
 async def test_the_readmes_copy_is_equal_to_the_service() -> None:

@@ -1,6 +1,7 @@
-"""Changes of one merchant's customers, made by many clients through `customers up`; what befalls its NATS.
+"""A merchant's customers changed by many clients at once, through `customers up`.
 
-In: a started `customers up`. Out: `Changes`, which tells how far they are and what the service lists.
+In: a started `customers up`, and how many changes. Out: `Changes`, which knows how far they are and, at the
+end, what a copy has to equal; NATS killed, or lost with all that it kept.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,15 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import nats.errors
 import psutil
 
-from events.wire.message import STREAM
 from service.embedded.data_directory import Announcement
-from tests.support.nats_servers import raw_jetstream
 from tests.support.serve import comes_about
 from tests.support.up import Up
-from tests.support.waiting import eventually
 
 WRITERS = 24
 PATIENCE = aiohttp.ClientTimeout(total=60)
@@ -40,15 +38,12 @@ class Changes:
     done: int = 0
     writing: int = WRITERS
     created: int = 0
-    held: float = 1.0
-    """The part of the changes at which the clients wait until it is raised."""
     refused: list[int] = field(default_factory=list)
 
     async def write(self, writer: int) -> None:
         """One client: a change after the other, each of a customer that no other client changes."""
         chance, mine = random.Random(writer), list[str]()
         while self.done < self.total:
-            await comes_about(self._may_go_on, 180, "leave to go on")
             self.done += 1
             kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
             if kind == "create" or len(mine) < 5:
@@ -67,9 +62,6 @@ class Changes:
                 await self._ask("POST", f"{path}/erase", None)
                 mine.pop(number)
         self.writing -= 1
-
-    async def _may_go_on(self) -> bool:
-        return self.done < self.held * self.total or self.done >= self.total
 
     async def _create(self) -> str:
         self.created += 1
@@ -99,10 +91,6 @@ class Changes:
 
         await comes_about(are_answered, 90, "the last answers")
 
-    async def one_more(self) -> None:
-        """A customer more, while all else is quiet."""
-        await self._create()
-
     async def head(self) -> int:
         """The last position of the merchant's ledger."""
         async with self.session.get(f"{self.where.url}/v1/ledger") as answer:
@@ -123,6 +111,21 @@ class Changes:
             query = {"limit": "100", "startingAfter": page["data"][-1]["id"]}
 
 
+def kill_nats(data: Path) -> None:
+    """kill -9; `customers up` starts it again."""
+    psutil.Process(int((data / "nats" / "pid").read_text())).kill()
+
+
+def lose_nats(up: Up) -> None:
+    """kill -9, and its directory is gone before `customers up` starts it again."""
+    up.process.send_signal(signal.SIGSTOP)
+    try:
+        kill_nats(up.data_dir)
+        shutil.rmtree(up.data_dir / "nats" / "data")
+    finally:
+        up.process.send_signal(signal.SIGCONT)
+
+
 @asynccontextmanager
 async def changing(up: Up, total: int) -> AsyncIterator[Changes]:
     """So many changes, made during the block; none of them was refused."""
@@ -136,42 +139,3 @@ async def changing(up: Up, total: int) -> AsyncIterator[Changes]:
             group.create_task(changes.write(writer))
         yield changes
     assert changes.refused == []
-
-
-def kill_nats(data: Path) -> None:
-    """kill -9; `customers up` starts it again."""
-    psutil.Process(int((data / "nats" / "pid").read_text())).kill()
-
-
-def wipe_nats(up: Up) -> None:
-    """kill -9, and nothing of its data is left; `customers up` starts it again, once it may."""
-    supervisor = psutil.Process(up.process.pid)
-    server = psutil.Process(int((up.data_dir / "nats" / "pid").read_text()))
-    supervisor.suspend()  # else it may be back before its data is gone
-    try:
-        server.kill()
-        eventually(lambda: has_ended(server), what="the end of NATS")
-        shutil.rmtree(up.data_dir / "nats" / "data")
-    finally:
-        supervisor.resume()
-
-
-def has_ended(process: psutil.Process) -> bool:
-    """Whether it runs no more, though its parent may not have heard of it."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-async def delete_stream(where: Announcement) -> None:
-    """The relay makes it again, and fills it."""
-
-    async def is_deleted() -> bool:
-        try:
-            async with raw_jetstream(where.nats_url or "") as stream:
-                return await stream.delete_stream(STREAM)
-        except (OSError, nats.errors.Error):
-            return False
-
-    await comes_about(is_deleted, what="the end of the stream")

@@ -135,6 +135,32 @@ def test_what_was_tampered_with_is_refused_as_the_library_refuses_it(change: Any
         advance(None, row, KEY)
 
 
+@pytest.mark.parametrize(
+    ("number", "changed"),
+    [
+        (0, {"personal": "nothing"}),
+        (0, {"personal": {}}),
+        (0, {"merchant_id": None}),
+        (0, {"originator_topic": "Nobody"}),
+        (1, {"personal": "nothing"}),
+        (1, {"personal": {"_type_": "sealed"}}),
+    ],
+)
+def test_a_state_that_makes_no_sense_is_the_trouble_of_its_customer_alone(
+    number: int, changed: dict[str, Any]
+) -> None:
+    rows = stored(DEEP[:2])
+    before = advance(None, rows[0], KEY) if number else None
+    with pytest.raises(EventUnreadable, match="version"):
+        advance(before, tampered(rows[number], **changed), KEY)
+
+
+def test_an_event_out_of_turn_cannot_be_read() -> None:
+    first, _, third = stored(DEEP[:3])
+    with pytest.raises(EventUnreadable, match="OriginatorVersionError"):
+        advance(advance(None, first, KEY), third, KEY)
+
+
 def test_a_member_of_a_newer_release_is_left_to_the_library() -> None:
     check_same([tampered(row, reason="asked") for row in stored(DEEP[:2])])
 

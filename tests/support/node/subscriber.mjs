@@ -1,146 +1,124 @@
-// Keeps a copy of one merchant's customers, by what the service's /asyncapi.json says alone.
-// In, from the environment: API_URL, API_KEY, NATS_URL, MERCHANT, CONSUMER (a name of its own), COPY (a file).
-// Out: the file, {"epoch", "position", "hash", "told": how often what was done, "customers": {id: {version, data}}}.
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
-import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { connect } from "@nats-io/transport-node";
+// Keeps a copy of one merchant's customers, as GET /asyncapi.json tells to: pull, apply, save, and only then
+// acknowledge; what is missing comes from GET /v1/events.
+import { fsyncSync, closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
 
-const { API_URL, API_KEY, NATS_URL, MERCHANT, CONSUMER, COPY } = process.env;
-const STREAM = "CUSTOMERS";
-const CONFIG = {
-  name: CONSUMER,
-  durable_name: CONSUMER,
-  filter_subject: `customers.v1.${MERCHANT}.>`,
-  deliver_policy: "all",
-  ack_policy: "explicit",
-  ack_wait: 30_000_000_000, // ns
-  max_ack_pending: 1000,
-};
-const told = { byStream: 0, byFeed: 0, known: 0, gaps: 0, asked: 0, begunAnew: 0, interrupted: 0 };
+const { CUSTOMERS_URL, CUSTOMERS_KEY, NATS_URL, MERCHANT_ID, CONSUMER, COPY } = process.env
+const FILTER = `customers.v1.${MERCHANT_ID}.>`
+const config = {
+  name: CONSUMER, durable_name: CONSUMER, filter_subject: FILTER, deliver_policy: 'all',
+  ack_policy: 'explicit', ack_wait: 30_000_000_000, max_ack_pending: 1000
+}
 
-let place = { epoch: 0, position: 0, hash: null };
-let saved = place;
-let customers = new Map(); // id -> {version, data}
-const outdated = new Set(); // ids of customers of whom nothing but the id was told
+const begin = () => ({ epoch: null, position: 0, hash: null, customers: {} })
 
 function load() {
   try {
-    const { customers: kept, told: _, ...was } = JSON.parse(readFileSync(COPY, "utf8"));
-    [saved, place, customers] = [was, was, new Map(Object.entries(kept))];
+    return JSON.parse(readFileSync(COPY, 'utf8'))
   } catch (error) {
-    if (error.code !== "ENOENT") throw error;
+    if (error.code !== 'ENOENT') throw error
+    return null
   }
 }
 
-// The place and what was made of the events, both or neither.
+// The customers and the position in one file, replaced at once: both or neither.
 function save() {
-  if (place === saved) return;
-  const file = openSync(`${COPY}.new`, "w", 0o600);
-  writeSync(file, JSON.stringify({ ...place, told, customers: Object.fromEntries(customers) }));
-  fsyncSync(file);
-  closeSync(file);
-  renameSync(`${COPY}.new`, COPY);
-  saved = place;
+  const file = openSync(`${COPY}.new`, 'w')
+  writeSync(file, JSON.stringify({ ...copy, seen }))
+  fsyncSync(file)
+  closeSync(file)
+  renameSync(`${COPY}.new`, COPY)
 }
 
-function apply({ data, version }) {
-  if (customers.get(data.id)?.version >= version) return;
-  outdated.delete(data.id);
-  if (data.deleted) customers.delete(data.id);
-  else if ("email" in data) customers.set(data.id, { version, data });
-  else outdated.add(data.id);
-}
-
-async function ask(path) {
+async function get(path) {
   for (;;) {
     try {
-      const headers = { "X-API-Key": API_KEY };
-      const answer = await fetch(API_URL + path, { headers, signal: AbortSignal.timeout(60_000) });
-      const { status } = answer;
-      if (status < 500 && status !== 408 && status !== 429) return { status, headers: answer.headers, body: await answer.json() };
-      await sleep(1000 * (Number(answer.headers.get("Retry-After")) || 1));
-    } catch (error) {
-      await interrupted(error);
+      const answer = await fetch(CUSTOMERS_URL + path, { headers: { 'X-API-Key': CUSTOMERS_KEY } })
+      if (answer.status < 429) return { status: answer.status, headers: answer.headers, body: await answer.json() }
+      await sleep(1000 * (answer.headers.get('Retry-After') ?? 1))
+    } catch {
+      await sleep(500)
     }
   }
 }
 
-async function askForOutdated() {
-  for (const id of outdated) {
-    const { status, headers, body } = await ask(`/v1/customers/${id}`);
-    if (status !== 200 && status !== 404) throw new Error(`${id}: ${status} ${body.code}`);
-    if (status === 404 || body.deleted) customers.delete(id);
-    else customers.set(id, { version: Number(headers.get("ETag").replaceAll('"', "")), data: body });
-    outdated.delete(id);
-    told.asked++;
+async function apply(event) {
+  const { data } = event
+  copy.position = event.position
+  if (!['customer.created', 'customer.updated', 'customer.deleted', 'customer.erased'].includes(event.event)) return
+  if (event.event === 'customer.deleted' || event.event === 'customer.erased') delete copy.customers[data.id]
+  else if (data.email !== undefined) copy.customers[data.id] = data
+  else {
+    seen.asked++
+    const { status, body } = await get(`/v1/customers/${data.id}`)
+    if (status === 200 && !body.deleted) copy.customers[data.id] = body
+    else delete copy.customers[data.id]
   }
 }
 
-function beginAnew(epoch) {
-  place = { epoch, position: 0, hash: null };
-  customers.clear();
-  outdated.clear();
-  told.begunAnew++;
-}
-
-// Everything beyond our place that the service has.
-async function readFeed() {
-  for (let more = true; more; ) {
-    const { status, headers, body } = await ask(`/v1/events?after=${place.position}&limit=1000`);
-    const epoch = Number(headers.get("Ledger-Epoch"));
-    if (status === 400 && body.code === "invalid_cursor") beginAnew(place.epoch);
-    else if (status !== 200) throw new Error(`the feed: ${status} ${body.code}`);
-    else if (epoch !== place.epoch && place.epoch !== 0) beginAnew(epoch);
-    else {
-      body.data.forEach(apply);
-      told.byFeed += body.data.length;
-      if (body.nextAfter > place.position) place = { epoch, position: body.nextAfter, hash: null }; // it tells no hashes
-      more = body.hasMore;
+// From the feed, up to a position.
+async function fill(until) {
+  for (;;) {
+    const limit = Math.min(1000, until - copy.position)
+    const { status, headers, body } = await get(`/v1/events?after=${copy.position}&limit=${limit}`)
+    const epoch = Number(headers.get('Ledger-Epoch'))
+    if (status === 400 && body.code === 'invalid_cursor' || status === 200 && copy.epoch && epoch !== copy.epoch) {
+      seen.anew++
+      copy = begin()
+      until = Infinity
+      continue
     }
+    if (status !== 200) throw new Error(`GET /v1/events: ${status} ${body.message}`)
+    copy.epoch = epoch
+    for (const event of body.data) { await apply(event); seen.fed++; copy.hash = null }
+    if (!body.hasMore || copy.position >= until) return
   }
 }
 
 async function take(message) {
-  const [epoch, position] = ["ce-epoch", "ce-sequence"].map((name) => Number(message.headers.get(name)));
-  const [hash, before] = ["ce-hash", "ce-prevhash"].map((name) => message.headers.get(name));
-  if (epoch < place.epoch && position > place.position) return; // of a history that is no more
-  const follows = position === place.position + 1;
-  if (epoch > place.epoch && place.epoch !== 0 && !(follows && before === place.hash)) beginAnew(epoch);
-  if (position > place.position + 1) {
-    told.gaps++;
-    await readFeed();
+  const header = name => message.headers.get(name)
+  const event = message.json()
+  const epoch = Number(header('ce-epoch'))
+  if (epoch < copy.epoch || epoch === copy.epoch && event.position <= copy.position) return void seen.again++
+  if (epoch > copy.epoch && header('ce-prevhash') !== copy.hash) {
+    seen.anew++
+    copy = begin()
+    await fill(Infinity)
+  } else if (event.position > copy.position + 1) {
+    seen.gaps++
+    await fill(event.position - 1)
   }
-  if (position <= place.position) return told.known++;
-  apply(message.json());
-  place = { epoch: Math.max(epoch, place.epoch), position, hash };
-  told.byStream++;
+  if (event.position !== copy.position + 1) return
+  await apply(event)
+  seen.taken++
+  copy.epoch = epoch
+  copy.hash = header('ce-hash')
 }
 
-async function interrupted(error) {
-  told.interrupted++;
-  console.error(error.message);
-  await sleep(250);
+let copy = load()
+const seen = copy?.seen ?? { taken: 0, again: 0, gaps: 0, fed: 0, anew: 0, asked: 0 }
+if (!copy) {
+  copy = begin()
+  await fill(Infinity)
+  save()
 }
-
-load();
-const nats = await connect({ servers: NATS_URL, maxReconnectAttempts: -1, reconnectTimeWait: 250, waitOnFirstConnect: true });
-let consumer = null;
+const nats = await connect({ servers: NATS_URL, maxReconnectAttempts: -1, reconnectTimeWait: 250, waitOnFirstConnect: true })
 for (;;) {
-  const messages = [];
   try {
-    if (!consumer) {
-      await (await jetstreamManager(nats, { checkAPI: false, timeout: 1000 })).consumers.add(STREAM, CONFIG);
-      consumer = await jetstream(nats, { timeout: 1000 }).consumers.get(STREAM, CONSUMER);
+    // Made anew whenever nothing comes: it may be gone, with the stream or without.
+    await (await jetstreamManager(nats)).consumers.add('CUSTOMERS', config)
+    const consumer = await jetstream(nats).consumers.get('CUSTOMERS', CONSUMER)
+    for (let batch = null; !batch || batch.length;) {
+      batch = []
+      for await (const message of await consumer.fetch({ max_messages: 500, expires: 1000 })) batch.push(message)
+      for (const message of batch) await take(message)
+      if (batch.length) save()
+      for (const message of batch) message.ack()
     }
-    for await (const message of await consumer.fetch({ max_messages: 500, expires: 1000 })) messages.push(message);
   } catch (error) {
-    consumer = null; // NATS is away, or the stream, or our consumer: go on by the feed meanwhile
-    await interrupted(error);
-    await readFeed();
+    console.error(error.message)
+    await sleep(500)
   }
-  for (const message of messages) await take(message);
-  await askForOutdated();
-  save();
-  for (const message of messages) message.ack();
 }
