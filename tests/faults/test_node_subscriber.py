@@ -140,7 +140,7 @@ async def test_a_copy_in_node_ends_equal_to_the_service_whatever_is_killed_meanw
                     return bool(copied(directory)["position"] == head)
 
                 try:
-                    await comes_about(has_all, 90, "a copy of everything")
+                    await comes_about(has_all, 240, "a copy of everything")
                 except AssertionError as error:
                     error.add_note(f"it has come to position {copied(directory)['position']} of {head}")
                     error.add_note((directory / "said").read_text())

@@ -120,7 +120,7 @@ async def is_equal(changes: Changes, database: Path) -> None:
         return place(database) == head
 
     try:
-        await comes_about(has_all, 90, "a copy of everything")
+        await comes_about(has_all, 240, "a copy of everything")
     except AssertionError as error:
         error.add_note(f"it has come to position {place(database)} of {head}")
         error.add_note((database.parent / "said").read_text())

@@ -88,7 +88,7 @@ class Changes:
         async def is_made() -> bool:
             return self.done >= part * self.total
 
-        await comes_about(is_made, 90, "more changes")
+        await comes_about(is_made, 240, "more changes")
 
     async def are_made(self) -> None:
         """Return once all are made and answered."""
@@ -96,7 +96,7 @@ class Changes:
         async def are_answered() -> bool:
             return self.writing == 0
 
-        await comes_about(are_answered, 90, "the last answers")
+        await comes_about(are_answered, 240, "the last answers")
 
     async def head(self) -> int:
         """The last position of the merchant's ledger."""
