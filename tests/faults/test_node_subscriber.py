@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.embedded.data_directory import Announcement
-from tests.support.changing import changing, kill_nats, lose_nats
+from tests.support.changing import Changes, changing, kill_nats, lose_nats
 from tests.support.directories import short_directory
 from tests.support.serve import comes_about
 from tests.support.up import clean_environment, customers_up
@@ -27,6 +29,7 @@ pytestmark = pytest.mark.long
 
 PROGRAM = Path(__file__).resolve().parents[1] / "support" / "node"
 MANY = 20_000
+PLACE = re.compile(rb'\{"epoch":\d+,"position":(\d+),')
 
 
 def needs_node() -> None:
@@ -89,22 +92,47 @@ def copied(directory: Path) -> dict[str, Any]:
     return found
 
 
+def place(directory: Path) -> int:
+    """The position that the copy came to."""
+    path = directory / "copy.json"
+    found = PLACE.match(path.read_bytes()) if path.exists() else None
+    return int(found[1]) if found else 0
+
+
+async def survives(fault: Callable[[], None], changes: Changes, directory: Path, part: float) -> None:
+    """Let it happen amid the changes up to this part; the copy gets those that were made since.
+
+    They wait there: else the last change may be made before NATS is back, and nothing is left to be missed.
+    """
+    changes.held = part
+    await changes.have_come_to(part - 0.1)
+    await asyncio.to_thread(fault)
+    await changes.have_come_to(part)
+    head = await changes.head()
+
+    async def has_gone_on() -> bool:
+        return place(directory) >= head
+
+    try:
+        await comes_about(has_gone_on, 60, f"a copy up to position {head}")
+    except AssertionError as error:
+        error.add_note((directory / "said").read_text())
+        raise
+
+
 async def test_a_copy_in_node_ends_equal_to_the_service_whatever_is_killed_meanwhile() -> None:
     needs_node()
     with short_directory() as directory, customers_up(directory / ".customers") as up:
         await install(directory)
         async with changing(up, MANY) as changes:
             async with program(directory, changes.where):
-                await changes.have_come_to(0.2)
-                kill_nats(up.data_dir)
-                await changes.have_come_to(0.4)
-                lose_nats(up)
-                await changes.have_come_to(0.6)
-            assert copied(directory)["position"] > 0
-            await changes.have_come_to(0.7)
+                await survives(partial(kill_nats, up.data_dir), changes, directory, 0.3)
+                await survives(partial(lose_nats, up), changes, directory, 0.6)
+                changes.held = 0.8
+                await changes.have_come_to(0.7)
             async with program(directory, changes.where):
-                await changes.have_come_to(0.85)
-                kill_nats(up.data_dir)
+                await survives(partial(kill_nats, up.data_dir), changes, directory, 0.9)
+                changes.held = 1.0
                 await changes.are_made()
                 head = await changes.head()
 

@@ -22,6 +22,7 @@ import psutil
 from service.embedded.data_directory import Announcement
 from tests.support.serve import comes_about
 from tests.support.up import Up
+from tests.support.waiting import eventually
 
 WRITERS = 24
 PATIENCE = aiohttp.ClientTimeout(total=60)
@@ -38,12 +39,15 @@ class Changes:
     done: int = 0
     writing: int = WRITERS
     created: int = 0
+    held: float = 1.0
+    """The part of the changes at which the clients wait until it is raised."""
     refused: list[int] = field(default_factory=list)
 
     async def write(self, writer: int) -> None:
         """One client: a change after the other, each of a customer that no other client changes."""
         chance, mine = random.Random(writer), list[str]()
         while self.done < self.total:
+            await comes_about(self._may_go_on, 180, "leave to go on")
             self.done += 1
             kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
             if kind == "create" or len(mine) < 5:
@@ -62,6 +66,9 @@ class Changes:
                 await self._ask("POST", f"{path}/erase", None)
                 mine.pop(number)
         self.writing -= 1
+
+    async def _may_go_on(self) -> bool:
+        return self.done < self.held * self.total or self.done >= self.total
 
     async def _create(self) -> str:
         self.created += 1
@@ -118,12 +125,22 @@ def kill_nats(data: Path) -> None:
 
 def lose_nats(up: Up) -> None:
     """kill -9, and its directory is gone before `customers up` starts it again."""
+    server = psutil.Process(int((up.data_dir / "nats" / "pid").read_text()))
     up.process.send_signal(signal.SIGSTOP)
     try:
-        kill_nats(up.data_dir)
+        server.kill()
+        eventually(lambda: has_ended(server), what="the end of NATS")
         shutil.rmtree(up.data_dir / "nats" / "data")
     finally:
         up.process.send_signal(signal.SIGCONT)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it runs no more, though its parent may not have heard of it."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @asynccontextmanager
