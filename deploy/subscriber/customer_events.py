@@ -560,7 +560,8 @@ class _Feed:
     async def page(self, after: int, wait: int = 0, *, limit: int = PAGE) -> tuple[int, list[Any]]:
         """The ledger's epoch, and its events after a position. Raises _Away, HistoryChanged, Refused."""
         query = {"after": after, "limit": limit, "wait": wait}
-        assert self._session is not None  # noqa: S101
+        if self._session is None:
+            raise RuntimeError("the feed is read inside of `async with`")
         try:
             async with (
                 asyncio.timeout(wait + ANSWER_SECONDS),
@@ -592,7 +593,7 @@ class _Pauses:
     def next(self, least: float = 0.0) -> float:
         """The next pause; at least so long, up to a limit."""
         pause, self._next = self._next, min(2 * self._next, LAST_PAUSE)
-        return min(least, LONGEST_RETRY_AFTER) + pause * random.uniform(0.5, 1.0)  # noqa: S311
+        return min(least, LONGEST_RETRY_AFTER) + pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
     def reset(self) -> None:
         """It worked."""

@@ -133,7 +133,7 @@ class JetStream:
             await self._client.publish(subject, body)
             await self._client.flush(timeout=CONNECT_SECONDS)
 
-    async def publish_batch(self, messages: Sequence[Message], *, last_sequence: int) -> int:
+    async def publish_in_order(self, messages: Sequence[Message], *, last_sequence: int) -> int:
         """Publish in order, if the stream still ends with `last_sequence`; its new end.
 
         FEW leave one after another, each naming the end that the one before made; more, at most
@@ -212,8 +212,7 @@ class JetStream:
 
     async def _send(self, frames: Sequence[bytes]) -> None:
         """Put whole frames before what is published next."""
-        # nats-py has no public way to it.
-        await self._client._send_command(b"".join(frames))  # noqa: SLF001
+        await self._client._send_command(b"".join(frames))  # noqa: SLF001  # nats-py has no public way to it
 
     async def _get(self, stream: str, what: dict[str, Any]) -> StreamMessage | None:
         try:

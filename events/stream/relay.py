@@ -211,7 +211,7 @@ class Relay:
         """Publish and mark; meanwhile, if there is more, make the next page."""
         ids = page.ids()
         publishing = asyncio.create_task(
-            self._stream.publish_batch(page.messages, last_sequence=self._last_sequence)
+            self._stream.publish_in_order(page.messages, last_sequence=self._last_sequence)
         )
         try:
             if len(ids) == self._page:

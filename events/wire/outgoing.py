@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from operator import itemgetter
 
 import structlog
 
@@ -36,6 +37,9 @@ log = structlog.get_logger(__name__)
 _SECOND = 1_000_000  # µs
 
 ERASURE_TOPIC = Customer.Erased.TOPIC
+
+_RECORDED = itemgetter(*Recorded._fields)
+"""Of a row of the outbox or of the feed, by name: in which order either has its columns does not matter."""
 
 
 def tells_of_erased(row: Row) -> bool:
@@ -94,7 +98,7 @@ class Outgoing:
         return kept is not None and kept.version == version
 
     def _message(self, row: Row) -> Message:
-        event = Recorded(*row[1:11])
+        event = Recorded(*_RECORDED(row))
         key = key_of(row)
         if event.topic == ERASURE_TOPIC:
             self._kept.pop(key, None)

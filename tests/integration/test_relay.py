@@ -85,7 +85,7 @@ async def test_what_was_published_and_not_marked_is_not_published_again(relaying
         await killed._look()
         rows = await killed._session.fetch(OUTBOX_PAGE, 0, 4)
         messages = await killed._outgoing.messages(rows)
-        await killed._stream.publish_batch(messages, last_sequence=0)
+        await killed._stream.publish_in_order(messages, last_sequence=0)
     assert await relaying.run() == 6
     await relaying.check()
 
@@ -97,7 +97,7 @@ async def test_a_few_messages_of_which_the_first_alone_arrived_leave_once_and_in
     async with relaying.relay(page=3) as killed:
         await killed._look()
         first, *_ = await killed._outgoing.messages(await killed._session.fetch(OUTBOX_PAGE, 0, 3))
-        assert await killed._stream.publish_batch([first], last_sequence=0) == 1
+        assert await killed._stream.publish_in_order([first], last_sequence=0) == 1
     await relaying.run(page=3)
     await relaying.check()
 
@@ -111,11 +111,11 @@ async def test_however_many_leave_together_none_leaves_where_the_stream_ends_els
         await relay._stream.create_stream(StreamSettings().new_stream() | {"duplicate_window": 60 * 10**9})
         messages = await relay._outgoing.messages(await relay._session.fetch(OUTBOX_PAGE, 0, count))
         with pytest.raises(BatchRefused):
-            await relay._stream.publish_batch(messages, last_sequence=7)
+            await relay._stream.publish_in_order(messages, last_sequence=7)
         assert await relaying.stream() == []
-        assert await relay._stream.publish_batch(messages, last_sequence=0) == count
+        assert await relay._stream.publish_in_order(messages, last_sequence=0) == count
         with pytest.raises(BatchRefused):
-            await relay._stream.publish_batch(messages, last_sequence=count)
+            await relay._stream.publish_in_order(messages, last_sequence=count)
     assert len(await relaying.stream()) == count
 
 

@@ -110,7 +110,7 @@ async def test_who_is_killed_between_telling_and_marking_is_made_good(relaying: 
         rows = await killed._session.fetch(OUTBOX_PAGE, 0, 9)
         await killed._stream.erase(STREAM, subject_of(M1, C1))
         messages = await killed._outgoing.messages(rows)
-        await killed._stream.publish_batch(messages, last_sequence=killed._last_sequence)
+        await killed._stream.publish_in_order(messages, last_sequence=killed._last_sequence)
     assert await relaying.run() == 0
     await whole(relaying)
 
@@ -196,7 +196,7 @@ async def relay_as_an_older_release(relaying: Relaying) -> None:
         await older._look()
         rows = await older._session.fetch(OUTBOX_PAGE, 0, 1000)
         messages = [unreadable_message(Recorded(*row[1:11])) for row in rows]
-        end = await older._stream.publish_batch(messages, last_sequence=older._last_sequence)
+        end = await older._stream.publish_in_order(messages, last_sequence=older._last_sequence)
         ids = [row["notification_id"] for row in rows]
         await older._session.fetch(MARK_PUBLISHED, ids, end, messages[-1].headers["Nats-Msg-Id"])
 
