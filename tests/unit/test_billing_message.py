@@ -77,6 +77,13 @@ def test_an_invoice_is_read_with_everything_that_counts() -> None:
     assert (event.amount, event.currency) == (None, None)
 
 
+def test_an_invoice_counts_on_whichever_stream_it_comes() -> None:
+    delivery = delivered(invoice())
+    usual, other = read_message(delivery), read_message(delivery._replace(stream="CHARGES"))
+    assert other.kind == "invoice"
+    assert meaning(other)._replace(stream="INVOICES") == meaning(usual)
+
+
 def test_the_status_decides_and_not_the_name_of_the_event() -> None:
     event = read(charge(status="EXPIRED", event="charge.completed"))
     assert (event.event, event.status, event.standing) == ("charge.completed", "EXPIRED", "linked")
